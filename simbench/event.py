@@ -1,0 +1,77 @@
+"""The event, the second currency: what a protocol says happened, in terms that every book understands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+EVENT: Final = np.dtype(
+    [
+        ("kind", "u1"),
+        ("side", "u1"),
+        ("flags", "u2"),
+        ("level", "i2"),  # by number, 1 is best; 0 where the protocol has no level numbers
+        ("orders", "i4"),  # orders in the level; -1 where the protocol does not say
+        ("instrument_sequence", "u4"),  # per instrument (CME rptSeq); 0 none
+        (
+            "instrument",
+            "u8",
+        ),  # native key: a 64-bit id, or up to 8 characters packed big-endian; 0 where only the order tells
+        ("order", "u8"),
+        ("other", "u8"),  # new order id, match id, or previous change id
+        ("priority", "u8"),
+        ("price", "i8"),  # at the instrument's price exponent
+        ("quantity", "i8"),  # at the instrument's quantity exponent
+        ("time", "i8"),  # exchange time, ns since 1970; 0 none
+        ("sequence", "u8"),  # of the packet or message, in the protocol's unit
+    ],
+    align=True,
+)
+
+# Sides. A book has four; the implied ones only where a protocol sends them.
+BID: Final = 0
+ASK: Final = 1
+IMPLIED_BID: Final = 2
+IMPLIED_ASK: Final = 3
+
+# Kinds: order by order.
+ADD: Final = 1  # order, side, price, quantity, instrument, priority (0: at the end of the queue)
+EXECUTE: Final = 2  # order, quantity taken away; other: match id
+EXECUTE_AT: Final = 3  # as EXECUTE, at a price of its own (which does not touch the level's)
+REDUCE: Final = 4  # order, quantity taken away
+DELETE: Final = 5  # order
+REPLACE: Final = 6  # order (old), other (new), price, quantity; side and instrument are the old order's
+MODIFY: Final = 7  # order, price, quantity as they are now; loses its place unless KEEP_PRIORITY
+
+# Kinds: levels by price.
+LEVEL: Final = 10  # side, price, quantity, orders as they are now; quantity 0 removes
+
+# Kinds: levels by number (event.level, 1 is best).
+LEVEL_NEW: Final = 11  # shifts that level and what is below it down; what falls beyond the depth is gone
+LEVEL_CHANGE: Final = 12
+LEVEL_DELETE: Final = 13  # shifts what is below it up
+LEVEL_DELETE_THROUGH: Final = 14  # empties the side (CME DeleteThru)
+LEVEL_DELETE_FROM: Final = 15  # removes the best levels down to the given one (CME DeleteFrom)
+LEVEL_OVERLAY: Final = 16  # replaces the level, price included
+
+# Kinds: whole books.
+CLEAR: Final = 20  # one instrument: its book is empty
+RESET: Final = 21  # the channel: all its books are empty, instrument sequences start again
+SNAPSHOT: Final = 22  # one instrument: empty, every level known, to be filled by what follows; instrument_sequence set
+
+# Kinds that leave every book as it is.
+DEFINE: Final = 30  # see define() in protocol/contract.py for the fields
+TRADE: Final = 40  # price, quantity, side of the aggressor where known (255 not), other: match id
+STATUS: Final = 41  # quantity: the protocol's own code
+STATISTIC: Final = 42
+VOLUME: Final = 43
+NOTE: Final = 44  # any other message that names an instrument
+
+NO_SIDE: Final = 255
+
+# Flags.
+END: Final = 1 << 0  # the last of one exchange event: books are consistent after it
+FROM_SNAPSHOT: Final = 1 << 1
+KEEP_PRIORITY: Final = 1 << 2
+NOT_PRINTABLE: Final = 1 << 3  # an execution that volume statistics leave out

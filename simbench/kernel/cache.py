@@ -1,0 +1,126 @@
+"""A disk cache for compiled kernels that is keyed by what they were compiled from.
+
+Numba looks only at the file of a function, not at the files of what it calls: edit a callee and its callers keep the
+old machine code. It also looks at the file's path and time, so that a fresh clone compiles everything again. Here the
+key is the text of the function's module and of every module of this package that it imports, at any depth.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+LOCATOR = "simbench.kernel.cache.SourceLocator"
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def directory() -> Path:
+    """Return the folder that holds compiled kernels: SIMBENCH_CACHE, or the user's cache folder."""
+    chosen = os.environ.get("SIMBENCH_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simbench" / "kernels"
+
+
+def install() -> None:
+    """Make Numba look for compiled kernels here first; call before the first kernel is declared."""
+    os.environ.setdefault("NUMBA_CACHE_LOCATOR_CLASSES", LOCATOR)
+    config = sys.modules.get("numba.core.config")
+    if config is not None and not config.CACHE_LOCATOR_CLASSES:
+        config.CACHE_LOCATOR_CLASSES = LOCATOR  # type: ignore[attr-defined]
+
+
+def is_warm() -> bool:
+    """Tell whether the receiver's loop has been compiled from the present sources on this machine."""
+    return _folder(PACKAGE / "receive" / "pipeline.py").is_dir()
+
+
+@cache
+def fingerprint(file: Path) -> str:
+    """Hash a module's source with those of all the modules of this package that it imports.
+
+    Args:
+        file: the module's source file, of this package or of a user's own protocol.
+    """
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted(_closure(file)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _closure(file: Path) -> set[Path]:
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imports(path))
+    return found
+
+
+@cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    files = (_source(name) for name in names if name.split(".")[0] == PACKAGE.name)
+    return tuple(file for file in files if file is not None)
+
+
+def _source(name: str) -> Path | None:
+    stem = PACKAGE.joinpath(*name.split(".")[1:])
+    return next((file for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()), None)
+
+
+def _folder(file: Path) -> Path:
+    checked = "checked" if os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0") else "plain"
+    return directory() / f"{file.stem}-{fingerprint(file)}-{checked}"
+
+
+class SourceLocator:
+    """Tell Numba where a function's machine code is kept; Numba finds this class by its dotted name."""
+
+    def __init__(self, file: Path, line: int) -> None:
+        """Remember the function's file and its first line, which tells namesakes apart."""
+        self._file = file
+        self._line = line
+
+    def ensure_cache_path(self) -> None:
+        """Create the folder."""
+        Path(self.get_cache_path()).mkdir(parents=True, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        """Return the folder, named after module and fingerprint."""
+        return str(_folder(self._file))
+
+    def get_source_stamp(self) -> str:
+        """Return the fingerprint: what was compiled from other sources is not used."""
+        return fingerprint(self._file)
+
+    def get_disambiguator(self) -> str:
+        """Return the first line of the function."""
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> SourceLocator | None:
+        """Return a locator for a function whose source is a file, None for the interpreter's own prompt."""
+        path = Path(file)
+        if not path.is_file() or not os.access(_writable(directory()), os.W_OK):
+            return None
+        return cls(path.resolve(), function.__code__.co_firstlineno)
+
+
+def _writable(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
