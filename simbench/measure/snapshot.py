@@ -1,0 +1,227 @@
+"""One moment of a run, frozen: all that the terminal, the progress line and JSON show comes from here.
+
+Built by a reader of the telemetry at its own pace; nothing in it changes afterwards, and nothing in it refers to
+shared memory. Times are int64 nanoseconds: `recorded` ones since 1970 on the capture's clock, durations plain.
+Prices and quantities are integers at the exponents that stand beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Phase(Enum):
+    """What a run is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What was asked for, fixed for the whole run.
+
+    Attributes:
+        capture: name of the capture as the user gave it.
+        wire: "ring", "veth", "tap" or "nic:NAME".
+        stack: "xdp", "udp" or "" on the ring.
+        wait: "spin" or "block".
+        speed: "1", "10", "max", "flood" as asked.
+        frames: that will be sent, one loop; 0 where the receiver is alone.
+        first_ns: recorded stamp of the first frame.
+        last_ns: of the last.
+    """
+
+    capture: str
+    wire: str
+    stack: str
+    wait: str
+    speed: str
+    frames: int
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Latency of one stage, from a log-linear histogram whose relative error is below 1 %.
+
+    Attributes:
+        name: "due_send", "send_hook", "hook_app", "app_book", "send_book" or "due_book".
+        title: in words: "wire to application".
+        count: values.
+        p50, p90, p99, p999, highest: nanoseconds.
+        buckets: (upper edge in ns, count) of the non-empty buckets, merged to at most 64 over the range.
+    """
+
+    name: str
+    title: str
+    count: int
+    p50: int
+    p90: int
+    p99: int
+    p999: int
+    highest: int
+    buckets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """One line of one channel since the start.
+
+    Attributes:
+        state: "up", "stale" (silent for longer than it should be), or "never" (nothing seen yet).
+        missing: sequence units that this line did not carry.
+        last_sequence: the highest seen.
+        age_ns: replay time since its last datagram; -1 never.
+        rate: datagrams a second over the last interval.
+    """
+
+    channel: str
+    name: str
+    group: str
+    state: str
+    datagrams: int
+    won: int
+    duplicates: int
+    late: int
+    missing: int
+    last_sequence: int
+    age_ns: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class GapView:
+    """A hole in a channel's sequence: open ones first, then the latest.
+
+    Attributes:
+        outcome: "open", "lost", or how it was filled: "other line", "reorder".
+        open_ns: replay time it was or has been open.
+        detected_ns: recorded time.
+    """
+
+    channel: str
+    epoch: int
+    first: int
+    last: int
+    outcome: str
+    detected_ns: int
+    open_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LevelView:
+    """One level; `known` is false for one that was never sent (joined mid-stream); orders -1 where nobody says."""
+
+    price: int
+    quantity: int
+    orders: int
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TradeView:
+    """One trade print; side is "buy", "sell" or "" by the aggressor."""
+
+    price: int
+    quantity: int
+    side: str
+    recorded_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookView:
+    """The book of the chosen instrument, best levels first."""
+
+    index: int
+    channel: str
+    key: str
+    symbol: str
+    price_exponent: int
+    quantity_exponent: int
+    state: str
+    bids: tuple[LevelView, ...]
+    asks: tuple[LevelView, ...]
+    implied_bids: tuple[LevelView, ...] = ()
+    implied_asks: tuple[LevelView, ...] = ()
+    trades: tuple[TradeView, ...] = ()
+    updates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentRow:
+    """One instrument for choosing: dense index, names, and how many events touched it."""
+
+    index: int
+    channel: str
+    key: str
+    symbol: str
+    updates: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the event log, by recorded time; level is "info", "warning" or "error"."""
+
+    recorded_ns: int
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of a run.
+
+    Attributes:
+        phase: what the run is doing; `reason` says why where it ended or failed.
+        taken_ns: CLOCK_MONOTONIC when it was taken.
+        elapsed_ns: since the run's first frame.
+        position_ns: recorded time of the replay, ns since 1970.
+        cursor: frames sent so far in this loop.
+        speed_asked: factor; 0.0 for "max" and "flood".
+        speed_achieved: recorded time passed over elapsed time.
+        lateness_p50_ns, lateness_p99_ns: of the replayer against its schedule.
+        rates: per second over the last interval: "frames", "datagrams", "messages", "events", "bytes".
+        counters: every named counter since the start, as documented in docs/counters.md.
+        drops: by cause.
+        anomalies: of the books, by name.
+        hiccups: (count, longest ns, share of time lost) of the receiving core.
+        rate_history: messages per second, one value an interval, oldest first, at most 120.
+        instruments: the most active first, at most 200.
+    """
+
+    phase: Phase
+    reason: str
+    run: RunInfo
+    taken_ns: int
+    elapsed_ns: int
+    position_ns: int
+    cursor: int
+    speed_asked: float
+    speed_achieved: float
+    lateness_p50_ns: int
+    lateness_p99_ns: int
+    rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    counters: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    drops: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    anomalies: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    hiccups: tuple[int, int, float] = (0, 0, 0.0)
+    stages: tuple[Stage, ...] = ()
+    lines: tuple[LineView, ...] = ()
+    gaps: tuple[GapView, ...] = ()
+    gaps_total: int = 0
+    gaps_lost: int = 0
+    book: BookView | None = None
+    instruments: tuple[InstrumentRow, ...] = ()
+    log: tuple[LogLine, ...] = ()
+    rate_history: tuple[float, ...] = ()

@@ -1,0 +1,17 @@
+"""The side table: what the replayer knows of each frame it sent, found again by the serial in the source MAC.
+
+int64[rows, ROW] in shared memory, rows a power of two; the row of a serial is serial & (rows - 1). The replayer fills
+a row and stores its serial last, with release; a reader that finds another serial there came too late or too early.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SERIAL: Final = 0  # serial + 1, stored last; 0 empty
+ORDINAL: Final = 1  # in the capture's file order
+RECORDED: Final = 2  # stamp in the capture, ns since 1970
+DUE: Final = 3  # T0, CLOCK_MONOTONIC; at max and flood the time it was handed over
+SENT: Final = 4  # T1, CLOCK_MONOTONIC just before the send
+EPOCH: Final = 5  # of the replay: moves with a loop or a jump
+ROW: Final = 8  # words: one cache line
