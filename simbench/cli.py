@@ -1,0 +1,248 @@
+"""The command line: options, help and exit codes. Every command imports its work only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from simbench import __version__
+from simbench.errors import SimbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+click.rich_click.TEXT_MARKUP = "rich"
+click.rich_click.MAX_WIDTH = 110
+click.rich_click.COMMAND_GROUPS = {
+    "simbench": [
+        {"name": "Look", "commands": ["info", "book"]},
+        {"name": "Replay and receive", "commands": ["run", "replay", "receive", "demo"]},
+        {"name": "Prove", "commands": ["verify", "golden"]},
+        {"name": "Make captures", "commands": ["generate", "convert"]},
+    ],
+}
+
+CAPTURE = click.argument("capture", type=click.Path(path_type=Path))
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Join options that several commands share."""
+
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+FEED = options(
+    click.option("--feed", type=click.Path(path_type=Path), help="feed.toml; found beside the capture where not given."),
+    click.option("--protocol", help="Protocol of every channel, instead of guessing: cme.mdp3, nasdaq.itch50, ..."),
+    click.option("--schema", type=click.Path(path_type=Path), help="SBE schema of your own, for later versions."),
+    click.option(
+        "--checksum",
+        type=click.Choice(["auto", "verify", "ignore"]),
+        default="auto",
+        show_default=True,
+        help="A wrong IP or UDP checksum is loss; auto ignores them where nearly all are wrong as recorded.",
+    ),
+)
+WIRE = options(
+    click.option("--wire", default="auto", show_default=True, help="auto, ring, veth or tap."),
+    click.option("--stack", type=click.Choice(["xdp", "udp"]), default="xdp", show_default=True),
+    click.option("--wait", type=click.Choice(["spin", "block"]), default="spin", show_default=True),
+    click.option("--mode", type=click.Choice(["generic", "native"]), default="generic", show_default=True, help="XDP."),
+)
+PACE = options(
+    click.option("--speed", default="1", show_default=True, help="A factor, max (lossless) or flood (open loop)."),
+    click.option("--max-idle", help="Cap on idle time, e.g. 100ms; the recorded clock skips with it."),
+    click.option("--from", "start", help="Recorded time to start at: ISO with zone, or +seconds."),
+    click.option("--loop", type=click.IntRange(1), default=1, show_default=True, help="Times to replay it."),
+    click.option("--order", type=click.Choice(["time", "file"]), default="time", show_default=True),
+    click.option("--as-recorded", is_flag=True, help="Send the frames as they were captured, not rebuilt."),
+    click.option("--all", "everything", is_flag=True, help="Send frames that are not the feed's as well."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="simbench")
+def cli() -> None:
+    """Replay recorded exchange multicast, receive it by kernel bypass, build the books and prove all of it."""
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def info(**arguments: Any) -> int:
+    """Show what a capture holds: clocks, flows, lines, sequences, holes, checksums, bursts."""
+    from simbench.commands.info import info as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option("--json", "as_json", is_flag=True, help="The whole result as JSON.")
+@click.option("--instrument", help="One instrument, by symbol or id.")
+@click.option("--line", help="One line of every channel alone, by name: A, B, ...")
+@click.option("--at", help="Stop at this recorded time: ISO with zone, or +seconds.")
+@click.option("--at-seq", help="Stop after a sequence of a channel: CHANNEL:N.")
+@click.option("--depth", type=click.IntRange(1), default=10, show_default=True, help="Levels a side in the table.")
+@click.option("--paranoid", is_flag=True, help="Check every invariant and compare with the reference book.")
+def book(**arguments: Any) -> int:
+    """Build the books offline: lines, gaps, counters, final books."""
+    from simbench.commands.book import book as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@WIRE
+@PACE
+@click.option("--to", "stop", help="Recorded time to stop at.")
+@click.option("--cold", is_flag=True, help="With --from: join in the middle, without what came before.")
+@click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
+def run(**arguments: Any) -> int:
+    """Replay a capture over a wire, receive it, build the books and show it live."""
+    from simbench.commands.run import run as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@PACE
+@click.option("--to", "interface", help="Interface to send on.", required=True)
+@click.option("--until", "stop", help="Recorded time to stop at.")
+@click.option("--allow-physical", is_flag=True, help="Permit an interface that leads out of this machine.")
+def replay(**arguments: Any) -> int:
+    """Replay a capture to an interface, for a receiver of your own."""
+    from simbench.commands.replay import replay as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.option("--on", "interface", required=True, help="Interface that carries the feed.")
+@FEED
+@WIRE
+@click.option("--seconds", type=float, help="Stop after so long.")
+@click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
+def receive(**arguments: Any) -> int:
+    """Receive a feed from an interface, build the books and show it live."""
+    from simbench.commands.receive import receive as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
+def demo(**arguments: Any) -> int:
+    """Replay a capture that comes with simbench over the best wire that you can have."""
+    from simbench.commands.demo import demo as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--wire", "wires", multiple=True, help="Only these wires (offline is always checked).")
+def verify(**arguments: Any) -> int:
+    """Rebuild golden captures over every wire there is and compare; exit 1 on any difference."""
+    from simbench.commands.verify import verify as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option("--checkpoints", type=click.IntRange(1), default=16, show_default=True)
+def golden(**arguments: Any) -> int:
+    """Write or refresh a golden folder's expectation; refuses where engine and reference book differ."""
+    from simbench.commands.golden import golden as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The capture to write.")
+@click.option("--date", required=True, help="The trading day: YYYY-MM-DD.")
+def convert(**arguments: Any) -> int:
+    """Turn an ITCH 5.0 BinaryFILE into a MoldUDP64 capture on lines A and B, at its own timestamps."""
+    from simbench.commands.convert import convert as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.argument("scenario", type=click.Choice(["calm", "open", "announcement"]))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The capture to write.")
+@click.option("--protocol", default="nasdaq.itch50", show_default=True, help="nasdaq.itch50 or cme.mdp3.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same bytes.")
+@click.option("--seconds", type=float, help="Length; by default the scenario's own.")
+@click.option("--messages", type=int, help="Stop after so many messages.")
+@click.option("--instruments", type=click.IntRange(1), default=None, help="By default the scenario's own.")
+def generate(**arguments: Any) -> int:
+    """Make a seeded synthetic feed on lines A and B."""
+    from simbench.commands.generate import generate as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script of a shell: eval "$(simbench completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise SimbenchError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "simbench", "_SIMBENCH_COMPLETE").source())
+    return 0
+
+
+def main() -> None:
+    """Run the command line; exit 0, 1 where the data was wrong, 2 where the user was, 130 after Ctrl-C."""
+    try:
+        status = cli.main(standalone_mode=False, prog_name="simbench")
+    except SimbenchError as error:
+        _complain(str(error))
+        status = 2
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except click.exceptions.Abort:
+        status = 130
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except OSError as error:
+        _complain(f"{error.filename or 'the system'}: {error.strerror or error}")
+        status = 2
+    except Exception as error:  # noqa: BLE001 - a fault of ours is reported in one line as well
+        if os.environ.get("SIMBENCH_TRACEBACK"):
+            raise
+        _complain(f"a fault of simbench's own: {error!r}; SIMBENCH_TRACEBACK=1 shows where")
+        status = 70
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(line: str) -> None:
+    print(f"simbench: {line}", file=sys.stderr)  # noqa: T201 - the one place where errors are printed

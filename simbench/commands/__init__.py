@@ -1,0 +1,1 @@
+"""What each command does, one file a command; `simbench.cli` only parses and imports them when they are called."""
