@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 MASK64 = (1 << 64) - 1
 
+# Options of a kernel that only borrows its arrays: `@njit(signature, cache=True, nogil=True, **BORROWED)`. Otherwise
+# each call counts references of every array argument, atomically: 60 ns a datagram for nothing. Such a kernel makes no
+# array and keeps none.
+BORROWED: dict[str, Any] = {"_nrt": False}
+
 if TYPE_CHECKING or config.DISABLE_JIT:
 
     def _signed(value: int, bits: int = 64) -> int:
@@ -108,6 +113,12 @@ if TYPE_CHECKING or config.DISABLE_JIT:
         """Store 64 bits, little-endian."""
         _put(data, int(at), value, 8, "little")
 
+    def copy_bytes(target: Bytes, at: int, source: Bytes, start: int, length: int) -> None:
+        """Copy source[start:start + length] to target[at:]; they must not overlap."""
+        if min(at, start, length) < 0 or at + length > len(target) or start + length > len(source):
+            raise IndexError("index is out of bounds")
+        target[at : at + length] = source[start : start + length]
+
     def load_acquire(words: Words, index: int) -> int:
         """Load words[index] so that everything its writer stored before it is seen."""
         return int(words[index])
@@ -132,6 +143,10 @@ if TYPE_CHECKING or config.DISABLE_JIT:
     def shift_right(a: int, by: int) -> int:
         """Shift the 64 bits right, filling with zeros."""
         return _signed((int(a) & MASK64) >> int(by))
+
+    def unsigned(value: int) -> int:
+        """Give the same 64 bits to an unsigned field."""
+        return int(value) & MASK64
 
     def less_unsigned(a: int, b: int) -> bool:
         """Compare as unsigned 64-bit integers."""
@@ -212,6 +227,25 @@ else:
     store_be64 = _storer(8, big=True)
     store_le64 = _storer(8, big=False)
 
+    @intrinsic
+    def copy_bytes(_typing, target, at, source, start, length):
+        def codegen(context, builder, signature, args):
+            at64, start64, length64 = (
+                context.cast(builder, args[i], signature.args[i], types.int64) for i in (1, 3, 4)
+            )
+            arrays = [context.make_array(signature.args[i])(context, builder, args[i]) for i in (0, 2)]
+            if context.enable_boundscheck:
+                last = builder.sub(length64, ir.Constant(length64.type, 1))
+                with builder.if_then(builder.icmp_signed("!=", length64, ir.Constant(length64.type, 0))):
+                    for array, first in zip(arrays, (at64, start64), strict=True):
+                        cgutils.do_boundscheck(context, builder, first, array.nitems)
+                        cgutils.do_boundscheck(context, builder, builder.add(first, last), array.nitems)
+            to, of = builder.gep(arrays[0].data, [at64]), builder.gep(arrays[1].data, [start64])
+            cgutils.raw_memcpy(builder, to, of, length64, 1)
+            return context.get_dummy_value()
+
+        return types.void(target, at, source, start, length), codegen
+
     def _word(context, builder, signature, args):
         at64 = context.cast(builder, args[1], signature.args[1], types.int64)
         view = context.make_array(signature.args[0])(context, builder, args[0])
@@ -264,6 +298,10 @@ else:
     @njit(inline="always")
     def shift_right(a, by):
         return np.int64(np.uint64(a) >> np.uint64(by))
+
+    @njit(inline="always")
+    def unsigned(value):
+        return np.uint64(value)
 
     @njit(inline="always")
     def less_unsigned(a, b):

@@ -39,7 +39,11 @@ from simbench.frame import FRAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from simbench.kernel.pure import Bytes, Words
+
+    Frames = NDArray[Any]  # of FRAME
 
 BYTES: Final = types.uint8[::1]
 WORDS: Final = types.int64[::1]
