@@ -1,0 +1,1 @@
+"""From a capture to frames on a wire at their recorded time: schedule, rebuilding, pacing, control, the process."""
