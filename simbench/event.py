@@ -69,6 +69,7 @@ VOLUME: Final = 43
 NOTE: Final = 44  # any other message that names an instrument
 
 NO_SIDE: Final = 255
+NO_PRICE: Final = 2**63 - 1  # a level or statistic that the exchange sends without a price
 
 # Flags.
 END: Final = 1 << 0  # the last of one exchange event: books are consistent after it

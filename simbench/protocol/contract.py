@@ -136,6 +136,8 @@ class Protocol:
         versions: that it was checked against.
         sessions: reads the names of the sessions seen out of a state, by index.
         detect: sure signs in a payload that this is, or is not, the protocol; for guessing.
+        layouts: every block of the wire by name, as rows of (field, offset, type); for documentation and tests.
+        with_schema: the protocol as a schema of the user's own has it (path): its messages and layouts.
     """
 
     name: str
@@ -155,6 +157,7 @@ class Protocol:
     sessions: Callable[[NDArray[np.int64]], Sequence[str]] = lambda _state: ()
     detect: Callable[[bytes], bool] = lambda _payload: False
     layouts: Mapping[str, Sequence[tuple[str, int, str]]] = field(default_factory=dict)
+    with_schema: Callable[[Protocol, str], Protocol] | None = None
 
 
 def new_state(protocol: Protocol, options: Options) -> NDArray[np.int64]:
