@@ -1,0 +1,168 @@
+"""Loads CME MDP 3.0 fields and groups as a channel's state says where they are; see cme_layout for the words.
+
+A field is the top of the 64-bit word that ends with it, so one load, a shift and a mask do for every integer type. The
+word starts at most 8 bytes before the block, where the message's own header is. Whoever calls has checked that the
+block lies inside the message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numba import njit
+
+from simbench import event
+from simbench.kernel.pure import load_le64, load_u8, shift_right, unsigned
+from simbench.protocol.cme_layout import (
+    BLOCK_END,
+    BLOCK_SHIFT,
+    CONSTANT,
+    END,
+    ENTRIES,
+    GROUP_COUNT,
+    GROUP_SINCE,
+    GROUP_WORDS,
+    GROUPS,
+    HEAD,
+    LARGEST,
+    LEAST_ENTRY,
+    LEAST_ORDER,
+    LEAST_ROOT,
+    LIMIT,
+    MASK,
+    MULTIPLIER,
+    NULL,
+    NUMBER_END,
+    NUMBER_SHIFT,
+    ORDERS,
+    SHIFT,
+    SINCE,
+)
+from simbench.protocol.contract import BAD_LENGTH, INEXACT, SEQUENCE, TRUNCATED
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+    Words = NDArray[np.int64]
+    Record = np.void
+
+
+@njit(cache=True, nogil=True)
+def take(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
+    """Load the field of a slot from the block data[at:at + length]; its null where this message does not have it."""
+    end = state[slot + END]
+    if end > length or version < state[slot + SINCE]:
+        return int(state[slot + NULL])
+    word = load_le64(data, at + end - 8)
+    return int((word >> state[slot + SHIFT]) & state[slot + MASK] | state[slot + CONSTANT])
+
+
+@njit(cache=True, nogil=True)
+def take_or(data: Bytes, at: int, length: int, version: int, state: Words, slot: int, default: int) -> int:
+    """Load the field of a slot as `take` does; the default where it is null."""
+    value = take(data, at, length, version, state, slot)
+    return default if value == state[slot + NULL] else value
+
+
+@njit(cache=True, nogil=True)
+def take_price(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
+    """Load a decimal at 1e-9; NO_PRICE where it is null. One that does not fit is cut to the largest and counted."""
+    value = take(data, at, length, version, state, slot)
+    if value == state[slot + NULL]:
+        return event.NO_PRICE
+    limit = state[slot + LIMIT]
+    if value > limit or value < -limit:
+        state[INEXACT] += 1
+        return LARGEST if value > 0 else -LARGEST
+    return int(value * state[slot + MULTIPLIER])
+
+
+@njit(cache=True, nogil=True)
+def take_text(data: Bytes, at: int, length: int, state: Words, slot: int, first: int) -> int:
+    """Load up to 8 characters of a text from its character `first` on, packed big-endian and padded with zeros."""
+    end = state[slot + END]
+    start = at + end - state[slot + SHIFT]
+    packed = 0
+    ended = end > length
+    for index in range(first + 8):
+        ended = ended or start + index >= at + end or load_u8(data, start + index) == 0
+        if index >= first:
+            packed = packed << 8 | (0 if ended else load_u8(data, start + index))
+    return packed
+
+
+@njit(cache=True, nogil=True)
+def check_blocks(data: Bytes, body: int, behind: int, block: int, version: int, state: Words, row: int) -> int:
+    """Check that the root block and every group that the schema knows lie inside a message; 0 or why not."""
+    at = body + block
+    if at > behind:
+        return TRUNCATED
+    if block < state[row + LEAST_ROOT]:
+        return BAD_LENGTH
+    for index in range(state[row + GROUP_COUNT]):
+        group = row + GROUPS + index * GROUP_WORDS
+        if at == behind or version < state[group + GROUP_SINCE]:
+            continue
+        if at + state[group + HEAD] > behind:
+            return TRUNCATED
+        length = _block_length(data, at, state, group)
+        number = _number(data, at, state, group)
+        at += state[group + HEAD] + length * number
+        if at > behind:
+            return TRUNCATED
+        if number > 0 and (
+            (index == state[row + ENTRIES] and length < state[row + LEAST_ENTRY])
+            or (index == state[row + ORDERS] and length < state[row + LEAST_ORDER])
+        ):
+            return BAD_LENGTH
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def find_group(
+    data: Bytes, at: int, behind: int, version: int, state: Words, row: int, wanted: int
+) -> tuple[int, int, int]:
+    """Find a group of a checked message: where its first block starts, the length of one, how many there are."""
+    if wanted >= state[row + GROUP_COUNT]:
+        return at, 0, 0
+    length, number = 0, 0
+    for index in range(wanted + 1):
+        at += length * number
+        length, number = 0, 0
+        group = row + GROUPS + index * GROUP_WORDS
+        if at < behind and version >= state[group + GROUP_SINCE]:
+            length = _block_length(data, at, state, group)
+            number = _number(data, at, state, group)
+            at += state[group + HEAD]
+    return at, length, number
+
+
+@njit(cache=True, nogil=True)
+def _block_length(data: Bytes, at: int, state: Words, group: int) -> int:
+    return shift_right(load_le64(data, at + state[group + BLOCK_END] - 8), state[group + BLOCK_SHIFT])
+
+
+@njit(cache=True, nogil=True)
+def _number(data: Bytes, at: int, state: Words, group: int) -> int:
+    return shift_right(load_le64(data, at + state[group + NUMBER_END] - 8), state[group + NUMBER_SHIFT])
+
+
+@njit(cache=True, nogil=True)
+def fill(out: Record, kind: int, instrument: int, report: int, time: int, state: Words) -> None:
+    """Start an event: what all of them have, and of the rest that nothing is said."""
+    out["kind"] = kind
+    out["side"] = event.NO_SIDE
+    out["flags"] = 0
+    out["level"] = 0
+    out["orders"] = -1
+    out["instrument_sequence"] = report & 0xFFFF_FFFF
+    out["instrument"] = unsigned(instrument)
+    out["order"] = 0
+    out["other"] = 0
+    out["priority"] = 0
+    out["price"] = event.NO_PRICE
+    out["quantity"] = 0
+    out["time"] = time
+    out["sequence"] = unsigned(state[SEQUENCE])
