@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Words = NDArray[np.int64]
     Frames = NDArray[np.void]
-    Record = Any  # one of Frames: its fields are numbers
 
 # A block and its frames stay in a core's second-level cache while they are cut, dissected and decoded.
 BLOCK: Final = 1 << 20  # bytes
