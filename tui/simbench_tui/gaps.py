@@ -1,0 +1,62 @@
+"""Holes in the sequences: the open ones first, then the latest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from simbench_tui.columns import Column
+from simbench_tui.format import count, duration, time_of_day
+from simbench_tui.table import TablePane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simbench.measure.snapshot import Snapshot
+    from simbench_tui.pane import Cell
+
+
+class Gaps(TablePane):
+    """What is missing, since when, and what became of it."""
+
+    title = "gaps"
+    nothing = "no gap"
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("outcome", 12, right=False),
+        Column("channel", 8, rank=1, right=False),
+        Column("ep", 2, rank=5),
+        Column("first", 11),
+        Column("last", 11, rank=3),
+        Column("units", 6),
+        Column("open for", 8, rank=2),
+        Column("detected (UTC)", 15, rank=4),
+    )
+
+    def heading(self, snapshot: Snapshot) -> str:
+        """Totals."""
+        open_gaps = sum(gap.outcome == "open" for gap in snapshot.gaps)
+        lost = f" {self.glyphs.dot} ".join(
+            (f"{open_gaps} open", f"{snapshot.gaps_lost:,} lost", f"{snapshot.gaps_total:,} in all")
+        )
+        return lost + self.position(len(snapshot.gaps))
+
+    def size_of(self, snapshot: Snapshot) -> int:
+        """How many records the snapshot carries."""
+        return len(snapshot.gaps)
+
+    def row(self, snapshot: Snapshot, index: int) -> Sequence[Cell]:
+        """One gap."""
+        gap = snapshot.gaps[index]
+        glyph, ink = {"open": (self.glyphs.stale, "warn"), "lost": (self.glyphs.bad, "bad")}.get(
+            gap.outcome, (self.glyphs.up, "good")
+        )
+        text = "text" if gap.outcome in {"open", "lost"} else "dim"
+        return (
+            (f"{glyph} {gap.outcome}", ink),
+            (gap.channel, text),
+            (str(gap.epoch), "dim"),
+            (str(gap.first), text),
+            (str(gap.last), text),
+            (count(gap.last - gap.first + 1, 6), text),
+            (duration(gap.open_ns), text),
+            (time_of_day(gap.detected_ns), "dim"),
+        )

@@ -1,0 +1,136 @@
+"""Latency: the histogram of the chosen stage and the percentiles of all."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from simbench_tui.columns import Column, choose
+from simbench_tui.constants import HISTOGRAM_ROWS_MIN
+from simbench_tui.format import count, duration, fit
+from simbench_tui.graph import area
+from simbench_tui.histogram import axis, column_of, columns, decades
+from simbench_tui.pane import Pane, Row
+
+if TYPE_CHECKING:
+    from simbench.measure.snapshot import Snapshot, Stage
+    from simbench_tui.glyphs import Glyphs
+
+_COLUMNS = (
+    Column("", 1, right=False),
+    Column("stage", 18, right=False, stretch=True, most=28),
+    Column("n", 7, rank=5),
+    Column("p50", 7),
+    Column("p90", 7, rank=3),
+    Column("p99", 7, rank=1),
+    Column("p99.9", 7, rank=4),
+    Column("max", 7, rank=2),
+)
+
+
+class Latency(Pane):
+    """One stage drawn, all stages in figures; an axis only ever grows, so columns stay where they are."""
+
+    title = "latency"
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
+        super().__init__(glyphs, id=id)
+        self._stage = ""
+        self._axes: dict[str, tuple[int, int]] = {}
+
+    def choose_stage(self, by: int) -> None:
+        """Draw the next stage, or the one before."""
+        stages = self.snapshot.stages if self.snapshot else ()
+        if stages:
+            names = [stage.name for stage in stages]
+            self._stage = names[(names.index(self._chosen(stages).name) + by) % len(names)]
+            self.update_rows()
+
+    def heading(self, snapshot: Snapshot) -> str:
+        """The stage that is drawn."""
+        return self._chosen(snapshot.stages).title if snapshot.stages else ""
+
+    def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
+        """Histogram, axis, table; without room for both, the table."""
+        stages = snapshot.stages
+        if not stages:
+            return self.centred("no latency measured yet", width, height)
+        stage = self._chosen(stages)
+        table = self._table(stages, stage, width)
+        rows = height - len(table) - 2
+        if rows < HISTOGRAM_ROWS_MIN:
+            return table
+        return self._histogram(stage, width, rows) + table
+
+    def _chosen(self, stages: tuple[Stage, ...]) -> Stage:
+        return next((stage for stage in stages if stage.name == self._stage), stages[0])
+
+    def _histogram(self, stage: Stage, width: int, height: int) -> list[Row]:
+        if not stage.buckets:
+            words = self.centred(f"no value of {stage.title} yet", width, height + 2)
+            return words + [()] * (height + 2 - len(words))
+        low, high = self._axis(stage)
+        heights = columns(stage.buckets, low, high, width)
+        top = max(heights)
+        # Where the tail begins is told by the marks above as well as by the ink.
+        inks = [
+            "accent"
+            if x > column_of(stage.p99, low, high, width)
+            else "bid"
+            if x > column_of(stage.p50, low, high, width)
+            else "title"
+            for x in range(width)
+        ]
+        picture = area([value / top for value in heights], height, self.glyphs.levels)
+        spans = [(ink, len(list(run))) for ink, run in groupby(inks)]
+        rows: list[Row] = [((self._marks(stage, low, high, width), "dim"),)]
+        for line in picture:
+            cells, at = [], 0
+            for ink, length in spans:
+                cells.append((line[at : at + length], ink))
+                at += length
+            rows.append(tuple(cells))
+        rows.append(((axis(low, high, width, self.glyphs.tick), "dim"),))
+        return rows
+
+    def _axis(self, stage: Stage) -> tuple[int, int]:
+        low, high = decades(stage.buckets)
+        before = self._axes.get(stage.name, (low, high))
+        self._axes[stage.name] = (min(low, before[0]), max(high, before[1]))
+        return self._axes[stage.name]
+
+    def _marks(self, stage: Stage, low: int, high: int, width: int) -> str:
+        """Names of percentiles above their columns; the outer ones have precedence."""
+        line = [" "] * width
+        named = (("p50", stage.p50), ("max", stage.highest), ("p99", stage.p99), ("p99.9", stage.p999))
+        for name, value in named:
+            x = min(column_of(value, low, high, width), width - len(name))
+            if all(cell == " " for cell in line[max(x - 1, 0) : x + len(name) + 1]):
+                line[x : x + len(name)] = name
+        return "".join(line)
+
+    def _table(self, stages: tuple[Stage, ...], chosen: Stage, width: int) -> list[Row]:
+        picked = choose(_COLUMNS, width)
+        rows = [_cells([column.title for column in _COLUMNS], picked, ["dim"] * len(_COLUMNS), self.glyphs)]
+        for stage in stages:
+            here = stage is chosen
+            figures = (stage.p50, stage.p90, stage.p99, stage.p999, stage.highest)
+            texts = [
+                self.glyphs.chosen if here else " ",
+                stage.title,
+                count(stage.count, 7),
+                *(duration(figure) if stage.count else "-" for figure in figures),
+            ]
+            name = "strong" if here else "text"
+            inks = ["accent", name, "dim", name, "text", "text", "text", "text"]
+            rows.append(_cells(texts, picked, inks, self.glyphs))
+        return rows
+
+
+def _cells(texts: list[str], picked: list[tuple[int, int]], inks: list[str], glyphs: Glyphs) -> Row:
+    row: list[tuple[str, str]] = []
+    for index, width in picked:
+        if row:
+            row.append((" ", "text"))
+        row.append((fit(texts[index], width, glyphs.ellipsis, right=_COLUMNS[index].right), inks[index]))
+    return tuple(row)

@@ -1,0 +1,176 @@
+"""What all live panes share: rows of cells made from a snapshot, of which only the changed ones are painted again.
+
+A row is a tuple of cells, a cell a text and the names of its styles; a pane's first row is its title. Rows are compared
+before they become strips, so that a moment in which nothing happened costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from simbench_tui.format import fit
+
+if TYPE_CHECKING:
+    from textual.events import Blur, Focus, Hide, Resize, Show
+
+    from simbench.measure.snapshot import Snapshot
+    from simbench_tui.glyphs import Glyphs
+
+Cell = tuple[str, str]
+Row = tuple[Cell, ...]
+
+
+class Pane(Widget):
+    """A pane that shows one side of a snapshot.
+
+    Args:
+        glyphs: to draw with.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "pane--text",
+        "pane--dim",
+        "pane--rule",
+        "pane--title",
+        "pane--title-focus",
+        "pane--strong",
+        "pane--accent",
+        "pane--good",
+        "pane--warn",
+        "pane--bad",
+        "pane--bid",
+        "pane--ask",
+        "pane--bid-bar",
+        "pane--ask-bar",
+        "pane--flash",
+        "pane--badge-good",
+        "pane--badge-warn",
+        "pane--badge-bad",
+        "pane--badge-dim",
+        "pane--badge-accent",
+    }
+    title: ClassVar[str] = ""
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.snapshot: Snapshot | None = None
+        self._rows: list[Row] = []
+        self._inks: dict[str, Style] = {}
+        self._shown = True
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show this moment from now on."""
+        self.snapshot = snapshot
+        self.update_rows()
+
+    def caption(self, snapshot: Snapshot) -> str:
+        """What stands at the left of the title: the pane's name."""
+        del snapshot
+        return self.title
+
+    def heading(self, snapshot: Snapshot) -> str:
+        """What stands at the right of the title: the pane's figure at a glance."""
+        del snapshot
+        return ""
+
+    def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
+        """The rows below the title, at most `height`, each at most `width` cells."""
+        raise NotImplementedError
+
+    def update_rows(self) -> None:
+        """Make the rows again and paint those that are not what they were."""
+        width, height = self.size
+        if self.snapshot is None or not self._shown or not width or not height:
+            return
+        rows = self.make_rows(self.snapshot, width, height)[:height]
+        before = self._rows
+        self._rows = rows
+        blank: Row = ()
+        changed = [
+            Region(0, y, width, 1)
+            for y in range(height)
+            if (rows[y] if y < len(rows) else blank) != (before[y] if y < len(before) else blank)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def make_rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
+        """Title and content; a pane without a title draws over the whole."""
+        return [self._title_row(snapshot, width), *self.paint(snapshot, width, height - 1)]
+
+    def render_line(self, y: int) -> Strip:
+        """Line API: one row as a strip."""
+        width = self.size.width
+        base = self.ink("text")
+        if y >= len(self._rows):
+            return Strip.blank(width, base)
+        segments = [Segment(text, self.ink(names)) for text, names in self._rows[y] if text]
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def ink(self, names: str) -> Style:
+        """The style of one component class, or of two, ground and weight by the first: "dim", "flash bid"."""
+        style = self._inks.get(names)
+        if style is None:
+            first, *more = (self.get_component_rich_style(f"pane--{name}") for name in names.split())
+            style = first
+            for other in more:
+                style = other + Style(bold=first.bold or other.bold, bgcolor=first.bgcolor)
+            self._inks[names] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget the inks of the former theme."""
+        super().notify_style_update()
+        self._inks.clear()
+
+    def on_resize(self, _event: Resize) -> None:
+        """Make the rows for the new size."""
+        self.update_rows()
+
+    def on_show(self, _event: Show) -> None:
+        """Catch up with what happened while nobody looked."""
+        self._shown = True
+        self.update_rows()
+
+    def on_hide(self, _event: Hide) -> None:
+        """Rest while nobody looks."""
+        self._shown = False
+
+    def on_focus(self, _event: Focus) -> None:
+        """Mark the title."""
+        self.update_rows()
+
+    def on_blur(self, _event: Blur) -> None:
+        """Unmark the title."""
+        self.update_rows()
+
+    def centred(self, text: str, width: int, height: int) -> list[Row]:
+        """One line of words in the middle, where there is nothing to show yet."""
+        text = fit(text, min(len(text), width), self.glyphs.ellipsis)
+        pad = " " * ((width - len(text)) // 2)
+        return [()] * (max(height - 1, 0) // 2) + [((pad, "dim"), (text, "dim"))]
+
+    def _title_row(self, snapshot: Snapshot, width: int) -> Row:
+        rule = self.glyphs.rule
+        heading = self.heading(snapshot)
+        title = self.caption(snapshot)
+        title = fit(title, min(cell_len(title), max(width - 6, 0)), self.glyphs.ellipsis)
+        title_cells = cell_len(title)
+        room = width - title_cells - 8
+        if len(heading) > room:
+            heading = ""  # a figure cut short would be a lie
+        middle = width - 4 - title_cells - (len(heading) + 4 if heading else 0)
+        return (
+            (rule * 2, "rule"),
+            (f" {title} ", "title-focus" if self.has_focus else "title"),
+            (rule * middle, "rule"),
+            *(((f" {heading} ", "dim"), (rule * 2, "rule")) if heading else ()),
+        )

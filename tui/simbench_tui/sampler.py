@@ -1,0 +1,59 @@
+"""The thread that takes a snapshot at a steady pace and posts it; the only one that ever calls the source."""
+
+from __future__ import annotations
+
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from simbench_tui.messages import Sampled, SourceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.message import Message
+
+    from simbench_tui.source import Source
+
+
+def take(source: Source, instrument: int | None) -> Sampled | SourceFailed:
+    """One snapshot as a message; a source that raises is reported rather than lost with its thread."""
+    try:
+        return Sampled(source.snapshot(instrument))
+    except Exception as error:  # noqa: BLE001  the terminal has to outlive whatever it watches
+        return SourceFailed(f"{type(error).__name__}: {error}")
+
+
+class Sampler(Thread):
+    """Takes snapshots until it is stopped.
+
+    Args:
+        source: of the snapshots.
+        post: hands a message to the terminal, from any thread.
+        interval: seconds between two snapshots.
+    """
+
+    def __init__(self, source: Source, post: Callable[[Message], object], interval: float) -> None:
+        super().__init__(name="simbench-sampler", daemon=True)
+        self._source = source
+        self._post = post
+        self._interval = interval
+        self._instrument: int | None = None
+        self._wake = Event()
+        self._stopped = False
+
+    def choose(self, instrument: int | None) -> None:
+        """Ask for this instrument's book from now on, the first time at once."""
+        self._instrument = instrument
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the snapshot that is being taken."""
+        self._stopped = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Sample, post, wait."""
+        while not self._stopped:
+            self._wake.clear()
+            self._post(take(self._source, self._instrument))
+            self._wake.wait(self._interval)

@@ -1,0 +1,41 @@
+"""What the terminal needs from the rest: somebody who takes snapshots, and somebody who drives the replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from simbench.measure.snapshot import Snapshot
+
+
+class Source(Protocol):
+    """Takes snapshots of a run; called from one thread that is not the terminal's."""
+
+    def snapshot(self, instrument_index: int | None) -> Snapshot:
+        """One moment of the run, with the book of that instrument; None leaves the choice to the source."""
+
+
+class Steering(Protocol):
+    """Drives the replay.
+
+    Every call returns at once: not nought where the command was queued, nought where the queue is full. What came of
+    it is seen in the snapshots that follow.
+    """
+
+    def toggle(self) -> int:
+        """Pause, or go on."""
+
+    def step(self, n: int = 1) -> int:
+        """Send the next n datagrams and stay paused."""
+
+    def faster(self) -> int:
+        """Raise the speed by one notch."""
+
+    def slower(self) -> int:
+        """Lower the speed by one notch."""
+
+    def set_speed(self, speed: float | str) -> int:
+        """Replay at a factor of the recorded speed, "max" or "flood"."""
+
+    def stop(self) -> int:
+        """End the replay."""
