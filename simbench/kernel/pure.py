@@ -16,18 +16,45 @@ from numba import njit, types
 from numba.core import config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
     Words = NDArray[np.int64]
 
-T = TypeVar("T", bound=np.generic)
+F = TypeVar("F", bound="Callable[..., Any]")
 MASK64 = (1 << 64) - 1
 
 # Options of a kernel that only borrows its arrays: `@njit(signature, cache=True, nogil=True, **BORROWED)`. Otherwise
 # each call counts references of every array argument, atomically: 60 ns a datagram for nothing. Such a kernel makes no
 # array and keeps none.
 BORROWED: dict[str, Any] = {"_nrt": False}
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def borrowing(function: Kernel) -> Kernel:
+    """Compile a function of no fixed signature that only borrows its arrays."""
+    compiled: Kernel = njit(cache=True, nogil=True, **BORROWED)(function)
+    return compiled
+
+
+# How kernels are compiled. Without numba's runtime there is no counting of references, which costs 5 ns an array and
+# call where the optimizer cannot prove it away, and allocation is an error of the compiler instead of a rule.
+KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+
+
+def kernel(function: F) -> F:
+    """Compile a function that allocates nothing for the types it is called with; cached on disk."""
+    compiled: F = njit(**KERNEL)(function)
+    return compiled
+
+
+def kernel_as(signature: Any) -> Callable[[F], F]:
+    """Compile as `kernel` does, when the module is imported and for one signature: for first-class functions."""
+    compiler: Callable[[F], F] = njit(signature, **KERNEL)
+    return compiler
+
 
 if TYPE_CHECKING or config.DISABLE_JIT:
 
@@ -148,14 +175,6 @@ if TYPE_CHECKING or config.DISABLE_JIT:
     def unsigned(value: int) -> int:
         """Give the same 64 bits to an unsigned field."""
         return int(value) & MASK64
-
-    def borrow(array: NDArray[T]) -> NDArray[T]:
-        """Give the same array without a share in its ownership: passing it on then costs no atomic counting.
-
-        Numba counts references at the entry of most functions, 5 ns an array and each way. Whoever called keeps the
-        array alive meanwhile, so a kernel may borrow its arguments; it must not return or store what it borrowed.
-        """
-        return array
 
     def less_unsigned(a: int, b: int) -> bool:
         """Compare as unsigned 64-bit integers."""
@@ -299,16 +318,6 @@ else:
             return context.get_dummy_value()
 
         return types.void(array, index), codegen
-
-    @intrinsic
-    def borrow(_typing, array):
-        def codegen(context, builder, signature, args):
-            view = context.make_array(signature.args[0])(context, builder, args[0])
-            view.meminfo = cgutils.get_null_value(view.meminfo.type)
-            view.parent = cgutils.get_null_value(view.parent.type)
-            return view._getvalue()  # noqa: SLF001 - numba's own idiom
-
-        return array(array), codegen
 
     @njit(inline="always")
     def multiply(a, b):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from numba import njit
-
 from simbench import event
-from simbench.kernel.pure import unsigned
-from simbench.protocol.cme_fields import fill, find_group, take, take_or, take_price
+from simbench.kernel.pure import kernel, unsigned
+from simbench.protocol.cme_fields import fill, find_group, get, get_or, get_price, take, take_or, take_price
 from simbench.protocol.cme_layout import (
     ACTION,
     CHUNK,
@@ -50,21 +48,17 @@ NOT_A_SIDE: Final = -1
 OVERLAY: Final = 5  # the last of the actions, which are numbered as the kinds of events from LEVEL_NEW on
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def side_of(entry_type: int) -> int:
     """Return the side of an entry type: '0' bid, '1' offer, 'E' and 'F' the implied ones."""
-    if entry_type == 48:
-        return event.BID
-    if entry_type == 49:
-        return event.ASK
-    if entry_type == 69:
-        return event.IMPLIED_BID
-    if entry_type == 70:
-        return event.IMPLIED_ASK
+    if entry_type | 1 == 49:  # no branch between bid and offer, which alternate at random
+        return entry_type & 1
+    if 69 <= entry_type <= 70:
+        return event.IMPLIED_BID + entry_type - 69
     return NOT_A_SIDE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_book(
     data: Bytes,
     body: int,
@@ -85,8 +79,8 @@ def decode_book(
     by_order = state[ORDERS_VIEW] == 1
     first = at
     for index in range(count, count + number):
-        action = take(data, at, length, version, state, row + ACTION)
-        entry_type = take(data, at, length, version, state, row + TYPE)
+        action = get(data, at, state, row + ACTION)
+        entry_type = get(data, at, state, row + TYPE)
         side = side_of(entry_type)
         kind = event.NOTE
         if entry_type == BOOK_RESET:
@@ -97,15 +91,15 @@ def decode_book(
         out["kind"] = kind
         out["side"] = side & 0xFF
         out["flags"] = 0
-        out["level"] = take_or(data, at, length, version, state, row + LEVEL, 0)
-        out["orders"] = take_or(data, at, length, version, state, row + NUMBER, -1)
-        out["instrument_sequence"] = take_or(data, at, length, version, state, row + REPORT, 0)
-        out["instrument"] = unsigned(take_or(data, at, length, version, state, row + SECURITY, 0))
+        out["level"] = get_or(data, at, state, row + LEVEL, 0)
+        out["orders"] = get_or(data, at, state, row + NUMBER, -1)
+        out["instrument_sequence"] = get_or(data, at, state, row + REPORT, 0)
+        out["instrument"] = unsigned(get_or(data, at, state, row + SECURITY, 0))
         out["order"] = 0
         out["other"] = 0
         out["priority"] = 0
-        out["price"] = take_price(data, at, length, version, state, row + PRICE)
-        out["quantity"] = take_or(data, at, length, version, state, row + SIZE, 0)
+        out["price"] = get_price(data, at, state, row + PRICE)
+        out["quantity"] = get_or(data, at, state, row + SIZE, 0)
         out["time"] = time
         out["sequence"] = unsigned(sequence)
         at += length
@@ -115,7 +109,7 @@ def decode_book(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _decode_orders(
     data: Bytes,
     body: int,
@@ -155,9 +149,9 @@ def _decode_orders(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _order_kind(action: int, side: int) -> int:
-    if side not in {event.BID, event.ASK}:
+    if side < event.BID or side > event.ASK:
         return event.NOTE
     if action == 0:
         return event.ADD
@@ -166,7 +160,7 @@ def _order_kind(action: int, side: int) -> int:
     return event.DELETE if action == 2 else event.NOTE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_order_book(
     data: Bytes,
     body: int,
@@ -204,7 +198,7 @@ def decode_order_book(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_snapshot(
     data: Bytes,
     body: int,
@@ -257,7 +251,7 @@ def decode_snapshot(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_order_snapshot(
     data: Bytes,
     body: int,

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from simbench import event
-from simbench.kernel.pure import load_le64, load_u8, shift_right, unsigned
+from simbench.kernel.pure import kernel, load_le64, load_u8, shift_right, unsigned
 from simbench.protocol.cme_layout import (
     BLOCK_END,
     BLOCK_SHIFT,
@@ -49,37 +47,61 @@ if TYPE_CHECKING:
     Record = np.void
 
 
-@njit(cache=True, nogil=True)
-def take(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
-    """Load the field of a slot from the block data[at:at + length]; its null where this message does not have it."""
-    end = state[slot + END]
-    if end > length or version < state[slot + SINCE]:
-        return int(state[slot + NULL])
-    word = load_le64(data, at + end - 8)
-    return int((word >> state[slot + SHIFT]) & state[slot + MASK] | state[slot + CONSTANT])
+@kernel
+def get(data: Bytes, at: int, state: Words, slot: int) -> int:
+    """Load the field of a slot from a block that is known to have it; unsigned indices spare a test for negative ones."""
+    word = load_le64(data, at + state[unsigned(slot + END)] - 8)
+    return int(
+        (word >> state[unsigned(slot + SHIFT)]) & state[unsigned(slot + MASK)] | state[unsigned(slot + CONSTANT)]
+    )
 
 
-@njit(cache=True, nogil=True)
-def take_or(data: Bytes, at: int, length: int, version: int, state: Words, slot: int, default: int) -> int:
-    """Load the field of a slot as `take` does; the default where it is null."""
-    value = take(data, at, length, version, state, slot)
-    return default if value == state[slot + NULL] else value
+@kernel
+def get_or(data: Bytes, at: int, state: Words, slot: int, default: int) -> int:
+    """Load the field of a slot as `get` does; the default where it is null."""
+    value = get(data, at, state, slot)
+    return default if value == state[unsigned(slot + NULL)] else value
 
 
-@njit(cache=True, nogil=True)
-def take_price(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
+@kernel
+def get_price(data: Bytes, at: int, state: Words, slot: int) -> int:
     """Load a decimal at 1e-9; NO_PRICE where it is null. One that does not fit is cut to the largest and counted."""
-    value = take(data, at, length, version, state, slot)
-    if value == state[slot + NULL]:
+    return _scaled(get(data, at, state, slot), state, slot)
+
+
+@kernel
+def _scaled(value: int, state: Words, slot: int) -> int:
+    if value == state[unsigned(slot + NULL)]:
         return event.NO_PRICE
-    limit = state[slot + LIMIT]
+    limit = state[unsigned(slot + LIMIT)]
     if value > limit or value < -limit:
         state[INEXACT] += 1
         return LARGEST if value > 0 else -LARGEST
-    return int(value * state[slot + MULTIPLIER])
+    return int(value * state[unsigned(slot + MULTIPLIER)])
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def take(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
+    """Load the field of a slot from the block data[at:at + length]; its null where this message does not have it."""
+    if state[unsigned(slot + END)] > length or version < state[unsigned(slot + SINCE)]:
+        return int(state[unsigned(slot + NULL)])
+    return get(data, at, state, slot)
+
+
+@kernel
+def take_or(data: Bytes, at: int, length: int, version: int, state: Words, slot: int, default: int) -> int:
+    """Load the field of a slot as `take` does; the default where it is null."""
+    value = take(data, at, length, version, state, slot)
+    return default if value == state[unsigned(slot + NULL)] else value
+
+
+@kernel
+def take_price(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
+    """Load a decimal as `get_price` does, where the message has it."""
+    return _scaled(take(data, at, length, version, state, slot), state, slot)
+
+
+@kernel
 def take_text(data: Bytes, at: int, length: int, state: Words, slot: int, first: int) -> int:
     """Load up to 8 characters of a text from its character `first` on, packed big-endian and padded with zeros."""
     end = state[slot + END]
@@ -93,7 +115,7 @@ def take_text(data: Bytes, at: int, length: int, state: Words, slot: int, first:
     return packed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def check_blocks(data: Bytes, body: int, behind: int, block: int, version: int, state: Words, row: int) -> int:
     """Check that the root block and every group that the schema knows lie inside a message; 0 or why not."""
     at = body + block
@@ -120,7 +142,7 @@ def check_blocks(data: Bytes, body: int, behind: int, block: int, version: int, 
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_group(
     data: Bytes, at: int, behind: int, version: int, state: Words, row: int, wanted: int
 ) -> tuple[int, int, int]:
@@ -139,17 +161,17 @@ def find_group(
     return at, length, number
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _block_length(data: Bytes, at: int, state: Words, group: int) -> int:
     return shift_right(load_le64(data, at + state[group + BLOCK_END] - 8), state[group + BLOCK_SHIFT])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _number(data: Bytes, at: int, state: Words, group: int) -> int:
     return shift_right(load_le64(data, at + state[group + NUMBER_END] - 8), state[group + NUMBER_SHIFT])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill(out: Record, kind: int, instrument: int, report: int, time: int, state: Words) -> None:
     """Start an event: what all of them have, and of the rest that nothing is said."""
     out["kind"] = kind

@@ -369,7 +369,7 @@ def _write_slots(spec: Spec, wanted: Mapping[int, str], leaves: tuple[Leaf, ...]
             continue
         priced = slot == PRICE or (spec.kind, slot) in PRICES
         _write_slot(leaf, row[slot : slot + SLOT_WORDS], text=(spec.kind, slot) in TEXTS, priced=priced)
-        if leaf.since == 0:
+        if leaf.since == 0 or spec.kind == BOOK:  # a book's entry has them all: its kernel does not ask each time
             least = max(least, leaf.end)
     return least
 

@@ -31,10 +31,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from numba import njit
-
 from simbench import event
-from simbench.kernel.pure import borrow, load_le16, load_le32, load_le64
+from simbench.kernel.pure import kernel, kernel_as, load_le16, load_le32, load_le64
 from simbench.protocol.cme_book import decode_book, decode_order_book, decode_order_snapshot, decode_snapshot
 from simbench.protocol.cme_fields import check_blocks, fill, take, take_or
 from simbench.protocol.cme_layout import (
@@ -109,7 +107,7 @@ MESSAGE_LAYOUT: Final = (
 )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _row(data: Bytes, at: int, state: Words) -> int:
     """Return the row of a message's template; NO_ROW where the schema does not have it."""
     template = load_le16(data, at + 4)
@@ -118,7 +116,7 @@ def _row(data: Bytes, at: int, state: Words) -> int:
     return int(state[ROWS + template])
 
 
-@njit(FRAME_SIGNATURE, cache=True, nogil=True)
+@kernel_as(FRAME_SIGNATURE)
 def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> int:
     """Read the packet's head, see protocol/contract.py; a packet is the whole datagram.
 
@@ -127,7 +125,6 @@ def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> i
     """
     if end - start < PACKET_HEAD:
         return TRUNCATED
-    data, state = borrow(data), borrow(state)
     out = header[0]
     body = start + PACKET_HEAD
     first = load_le32(data, start)
@@ -146,7 +143,7 @@ def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> i
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fail(state: Words, code: int, count: int) -> int:
     """Note what was wrong behind so many events: the packet is one unit, and that is lost."""
     state[ERROR] = code
@@ -155,7 +152,7 @@ def _fail(state: Words, code: int, count: int) -> int:
     return -1 - count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _message(
     data: Bytes,
     body: int,
@@ -169,8 +166,6 @@ def _message(
 ) -> int:
     """Decode one checked message by its kind, the frequent ones first; how many events there are then, or an error."""
     kind = state[row + KIND]
-    if kind == BOOK:
-        return decode_book(data, body, behind, block, version, row, state, events, count)
     if TRADES <= kind <= LIMITS or kind == QUOTES:
         return decode_entries(data, body, behind, block, version, row, state, events, count)
     if kind == ORDER_BOOK:
@@ -191,12 +186,11 @@ def _message(
     return count
 
 
-@njit(DECODE_SIGNATURE, cache=True, nogil=True)
+@kernel_as(DECODE_SIGNATURE)
 def decode(data: Bytes, start: int, end: int, skip: int, state: Words, events: Records) -> int:
     """Turn a packet's messages into events, see protocol/contract.py. A packet is one unit: skipped, it is nothing."""
     if skip > 0:
         return 0
-    data, state, events = borrow(data), borrow(state), borrow(events)
     count = 0
     at = start
     while at < end:
@@ -218,7 +212,10 @@ def decode(data: Bytes, start: int, end: int, skip: int, state: Words, events: R
             code = check_blocks(data, body, behind, block, version, state, row)
             if code < 0:
                 return _fail(state, code, count)
-            after = _message(data, body, behind, block, version, row, state, events, count)
+            if state[row + KIND] == BOOK:
+                after = decode_book(data, body, behind, block, version, row, state, events, count)
+            else:
+                after = _message(data, body, behind, block, version, row, state, events, count)
             if after < 0:
                 return _fail(state, after, count)
             count = after

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from numba import njit
-
 from simbench import event
-from simbench.kernel.pure import unsigned
+from simbench.kernel.pure import kernel, unsigned
 from simbench.protocol.cme_fields import fill, find_group, take, take_or, take_price, take_text
 from simbench.protocol.cme_layout import (
     ACTION,
@@ -56,7 +54,7 @@ REAL_BOOK: Final = 0x47_42_58_00_00_00_00_00  # "GBX", packed: its market depth 
 IMPLIED_BOOK: Final = 0x47_42_49_00_00_00_00_00  # "GBI"
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_entries(
     data: Bytes,
     body: int,
@@ -108,7 +106,7 @@ def decode_entries(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_definition(
     data: Bytes,
     body: int,
@@ -148,7 +146,7 @@ def decode_definition(
     return count + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_status(
     data: Bytes,
     body: int,
