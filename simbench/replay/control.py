@@ -248,7 +248,7 @@ class Control:
     @property
     def handled(self) -> int:
         """Commands taken so far."""
-        return int(load_acquire(self.words, HEAD))
+        return int(self.words[HEAD])
 
     @property
     def phase(self) -> Phase:
@@ -268,7 +268,7 @@ class Control:
     @property
     def replay_ns(self) -> int:
         """Recorded time now, ns since 1970: the clock of sequencers and recovery."""
-        return int(load_acquire(self.words, REPLAY_NS))
+        return int(self.words[REPLAY_NS])
 
     @property
     def cursor(self) -> int:
@@ -278,7 +278,7 @@ class Control:
     @property
     def sent(self) -> int:
         """Frames handed to the wire since the start."""
-        return int(load_acquire(self.words, SENT))
+        return int(self.words[SENT])
 
     @property
     def dropped(self) -> int:
@@ -288,7 +288,7 @@ class Control:
     @property
     def epoch(self) -> int:
         """Moves with a loop or a jump."""
-        return int(load_acquire(self.words, EPOCH))
+        return int(self.words[EPOCH])
 
     @property
     def loops_done(self) -> int:

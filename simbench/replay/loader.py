@@ -112,13 +112,14 @@ class Loader:
             if self._marks[POSITION] != self.plan.frames:
                 raise SimbenchError(f"{path} changed while it was read: start again")
 
-    def start(self, control: Words, *, position: int = 0, from_ns: int = s.UNBOUND) -> None:
+    def start(self, control: Words, *, position: int = 0, from_ns: int = s.UNBOUND, loop: int = 0) -> None:
         """Start the thread that stays ahead of the sender, at a recorded time; nothing to do for a resident one.
 
         Args:
             control: int64, the control block: how many loops are asked for.
             position: of the first row.
             from_ns: recorded ns; what is earlier is passed over in the first loop.
+            loop: laps completed.
         """
         if self.resident:
             return
@@ -127,7 +128,7 @@ class Loader:
         self._marks[:] = position, 0
         self.feed[[LOADED, TAKEN]] = position
         self.feed[END] = NEVER
-        self._thread = threading.Thread(target=self._run, args=(control, from_ns), name="loader", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(control, from_ns, loop), name="loader", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -147,9 +148,8 @@ class Loader:
         later = self.rows["recorded"] >= recorded_ns
         return int(np.argmax(later)) if later.any() else len(self.rows) - 1
 
-    def _run(self, control: Words, from_ns: int) -> None:
+    def _run(self, control: Words, from_ns: int, loop: int) -> None:
         try:
-            loop = 0
             from_ns = min(from_ns, self.plan.last_ns)
             while not self._stop.is_set():
                 table = s.new_timetable()
@@ -181,7 +181,7 @@ class Loader:
     def _survey(self, path: str) -> s.Plan:
         words = s.new_survey()
         counters = np.zeros(r.COUNTERS, np.int64)
-        self._dissector = Dissector(verify_checksums=True)
+        self._dissector = Dissector()
         for rows, _ in self._chosen(counters):
             s.survey(rows, words)
         if words[s.SEEN] == 0:

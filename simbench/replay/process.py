@@ -1,0 +1,249 @@
+"""The replayer process: `python -m simbench.replay.process`, its configuration as JSON on a descriptor or stdin.
+
+The loop runs in a thread; this one handles signals and watches the processes at both sides: when the one that started
+it is gone it stops, and when the receiver is gone the run has failed. Both are noticed at once, by pidfd.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from simbench.errors import SimbenchError
+from simbench.measure import stamps
+from simbench.replay import control as c
+from simbench.replay.schedule import FOREVER, UNBOUND, Endpoint, Options
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simbench.replay.replayer import Replayer
+    from simbench.wire.contract import SenderEnd
+
+LOOK_MS: Final = 100  # between looks for a receiver that has said who it is
+USAGE: Final = 2  # exit code of what the user did wrong
+
+
+class RingWire(msgspec.Struct, tag="ring", frozen=True, forbid_unknown_fields=True):
+    """The shared-memory ring by its memfd."""
+
+    fd: int
+
+
+class XdpWire(msgspec.Struct, tag="xdp", frozen=True, forbid_unknown_fields=True):
+    """AF_XDP on an interface: of the namespace whose descriptor is given, or of the process's own."""
+
+    interface: str
+    netns_fd: int = -1
+    queue: int = 0
+    entries: int = 4096
+
+
+class TapWire(msgspec.Struct, tag="tap", frozen=True, forbid_unknown_fields=True):
+    """A TAP device by the descriptor that writes to it."""
+
+    fd: int
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a replayer process is told.
+
+    Attributes:
+        capture: path of the capture.
+        wire: what it sends on.
+        feeds: whose frames are sent; none: all datagrams.
+        speed: as a user writes it; of a control block made here only.
+        loops: likewise.
+        control_fd: of the control block; -1 makes one.
+        side_fd: of the side table, int64[rows * stamps.ROW]; -1 makes one.
+        words_fd: int64[WORDS_SIZE] for the sender end's words; -1 keeps them private.
+        result_fd: where the result is written as JSON; -1: stdout.
+        parent: process that this one ends with; 0 none.
+        budget: bytes that may be loaded; a quarter of the available memory where None.
+        order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
+        receiver, window, ahead, batch, sleep, loop_gap_ns, paused, cpu: of replayer.Settings.
+    """
+
+    capture: str
+    wire: RingWire | XdpWire | TapWire
+    feeds: tuple[Endpoint, ...] = ()
+    speed: str = "1"
+    loops: int = 1
+    control_fd: int = -1
+    side_fd: int = -1
+    words_fd: int = -1
+    result_fd: int = -1
+    parent: int = 0
+    budget: int | None = None
+    order: str = "time"
+    max_idle_ns: int = 0
+    from_ns: int = UNBOUND
+    to_ns: int = FOREVER
+    primed: bool = True
+    everything: bool = False
+    as_recorded: bool = False
+    verify: bool = True
+    receiver: bool = True
+    window: int = 1024
+    ahead: int = 256
+    batch: int = 64
+    sleep: bool = True
+    loop_gap_ns: int = 10_000_000
+    paused: bool = False
+    cpu: int | None = None
+
+
+def main(arguments: list[str]) -> int:
+    """Run a replayer process; return its exit code.
+
+    Args:
+        arguments: nothing, or the descriptor that the configuration is read from.
+    """
+    try:
+        with open(int(arguments[0]) if arguments else 0, "rb", closefd=False) as file:  # noqa: PTH123 - a descriptor
+            config = msgspec.json.decode(file.read(), type=Config)
+        return run(config)
+    except SimbenchError as error:
+        print(f"simbench replay: {error}", file=sys.stderr)  # noqa: T201 - what this process says to the user
+    except msgspec.MsgspecError as error:
+        print(f"simbench replay: configuration: {error}", file=sys.stderr)  # noqa: T201
+    except OSError as error:
+        print(f"simbench replay: {error}", file=sys.stderr)  # noqa: T201
+    return USAGE
+
+
+def run(config: Config) -> int:
+    """Load, wait for the receiver, replay, report; return the exit code."""
+    waker, wakes = _signals()
+    control = _control(config)
+    try:
+        return _replay(config, control, waker, wakes)
+    except BaseException:
+        control.words[c.PHASE] = c.FAILED
+        raise
+
+
+def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
+    from simbench.replay.loader import Loader
+    from simbench.replay.replayer import Replayer, Settings, side_rows
+
+    with contextlib.ExitStack() as opened:
+        end = opened.enter_context(open_wire(config))
+        if control.words[c.PHASE] == c.STARTING:
+            control.words[c.REPLAYER_PID] = os.getpid()
+        options = Options(
+            config.order, config.max_idle_ns, config.from_ns, config.to_ns, config.primed,
+            config.everything, config.as_recorded, config.verify, end.max_frame,
+        )  # fmt: skip
+        loops = int(control.words[c.LOOPS])
+        loader = Loader(config.capture, options, config.feeds, loops=loops, budget=config.budget)
+        side = _shared(config.side_fd)
+        if side is None:
+            side = np.zeros(side_rows(loader.plan.frames) * stamps.ROW, np.int64)
+        settings = Settings(
+            receiver=config.receiver, window=config.window, ahead=config.ahead, batch=config.batch,
+            serials=not config.as_recorded, sleep=config.sleep, loop_gap_ns=config.loop_gap_ns,
+            paused=config.paused, cpu=config.cpu,
+        )  # fmt: skip
+        replayer = Replayer(loader, end, control, side, settings)
+        replayer.start()
+        _watch(replayer, config.parent, waker, wakes)
+        result = msgspec.json.encode(replayer.result()) + b"\n"
+    with contextlib.suppress(BrokenPipeError):
+        os.write(config.result_fd if config.result_fd >= 0 else 1, result)
+    return 1 if control.words[c.PHASE] == c.FAILED else 0
+
+
+def _watch(replayer: Replayer, parent: int, waker: int, wakes: int) -> None:
+    """Wait for the end, and bring it about when a signal comes or a process that is needed has gone."""
+    control = replayer.control
+    poll = select.poll()
+    poll.register(waker, select.POLLIN)
+    reasons = {}
+    receiver = 0
+
+    def follow(pid: int, reason: int) -> None:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            control.stop(reason)
+            return
+        reasons[fd] = reason
+        poll.register(fd, select.POLLIN)
+
+    if parent:
+        follow(parent, c.PARENT_GONE)
+    while not replayer.join(0):
+        for fd, _ in poll.poll(LOOK_MS):
+            if fd == waker:
+                os.read(waker, 64)
+                control.stop(c.SIGNAL)
+            else:
+                control.stop(reasons[fd])
+                poll.unregister(fd)
+        pid = int(control.words[c.RECEIVER_PID])
+        if pid not in (receiver, os.getpid()):
+            receiver = pid
+            follow(pid, c.RECEIVER_GONE)
+    for fd in reasons:
+        os.close(fd)
+    signal.set_wakeup_fd(-1)
+    os.close(wakes)
+    os.close(waker)
+
+
+def _signals() -> tuple[int, int]:
+    """Turn SIGINT and SIGTERM into bytes of a pipe; return its ends."""
+    waker, wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    return waker, wakes
+
+
+def _control(config: Config) -> c.Control:
+    if config.control_fd >= 0:
+        return c.Control.attach(config.control_fd)
+    control = c.Control.create()
+    control.words[c.SPEED] = c.parse_speed(config.speed)
+    control.words[c.LOOPS] = config.loops
+    return control
+
+
+def _shared(fd: int) -> NDArray[np.int64] | None:
+    """Map the int64 words of a descriptor; None for -1."""
+    if fd < 0:
+        return None
+    return np.frombuffer(mmap.mmap(fd, 0), np.int64)
+
+
+def open_wire(config: Config) -> SenderEnd:
+    """Open the sender end that a configuration names."""
+    wire = config.wire
+    words: Any = _shared(config.words_fd)
+    if isinstance(wire, RingWire):
+        from simbench.wire.ring import attach_sender
+
+        return attach_sender(wire.fd, words)
+    if isinstance(wire, TapWire):
+        from simbench.wire import tap
+
+        return tap.open_sender(wire.fd, words=words)
+    from simbench.wire.namespace import inside
+    from simbench.wire.xdp import open_sender
+
+    if wire.netns_fd < 0:
+        return open_sender(wire.interface, wire.queue, entries=wire.entries, words=words)
+    return inside(wire.netns_fd, open_sender, wire.interface, wire.queue, entries=wire.entries, words=words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
