@@ -26,19 +26,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 MASK64 = (1 << 64) - 1
 
-# Options of a kernel that only borrows its arrays: `@njit(signature, cache=True, nogil=True, **BORROWED)`. Otherwise
-# each call counts references of every array argument, atomically: 60 ns a datagram for nothing. Such a kernel makes no
-# array and keeps none.
-BORROWED: dict[str, Any] = {"_nrt": False}
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-
-def borrowing(function: Kernel) -> Kernel:
-    """Compile a function of no fixed signature that only borrows its arrays."""
-    compiled: Kernel = njit(cache=True, nogil=True, **BORROWED)(function)
-    return compiled
-
-
 # How kernels are compiled. Without numba's runtime there is no counting of references, which costs 5 ns an array and
 # call where the optimizer cannot prove it away, and allocation is an error of the compiler instead of a rule.
 KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}

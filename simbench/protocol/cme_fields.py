@@ -49,11 +49,9 @@ if TYPE_CHECKING:
 
 @kernel
 def get(data: Bytes, at: int, state: Words, slot: int) -> int:
-    """Load the field of a slot from a block that is known to have it; unsigned indices spare a test for negative ones."""
-    word = load_le64(data, at + state[unsigned(slot + END)] - 8)
-    return int(
-        (word >> state[unsigned(slot + SHIFT)]) & state[unsigned(slot + MASK)] | state[unsigned(slot + CONSTANT)]
-    )
+    """Load the field of a slot from a block that is known to have it; an unsigned index is not tested for its sign."""
+    word = load_le64(data, at + state[unsigned(slot + END)] - 8) >> state[unsigned(slot + SHIFT)]
+    return int(word & state[unsigned(slot + MASK)] | state[unsigned(slot + CONSTANT)])
 
 
 @kernel
