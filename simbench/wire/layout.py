@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from numba import njit
 
-from simbench.kernel.pure import load_be16, load_be48, store_be16, store_be32
+from simbench.kernel.pure import load_be16, load_be48, load_le64, store_be16, store_be32, store_le64
 from simbench.wire.contract import MAC_SERIAL
 
 if TYPE_CHECKING:
@@ -29,6 +29,14 @@ def serial_of(memory: Bytes, frame: int, length: int) -> int:
     if length < 12 or load_be16(memory, frame + SOURCE_MAC) >> 8 != MAC_SERIAL:
         return -1
     return load_be48(memory, frame + SOURCE_MAC) & 0xFFFFFFFFFF
+
+
+@njit(inline="always")
+def take_stamp(memory: Bytes, frame: int) -> int:
+    """Take the stamp that the XDP program left before a frame; 0 where it had no room, since it is cleared here."""
+    stamp = load_le64(memory, frame - 8)
+    store_le64(memory, frame - 8, 0)
+    return stamp
 
 
 @njit(inline="always")

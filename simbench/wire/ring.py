@@ -166,7 +166,7 @@ def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int
 @njit(COMMIT_SIGNATURE, cache=True, nogil=True)
 def commit(words: Words, count: int) -> int:
     """Show the receiver the oldest `count` prepared frames; see contract."""
-    count = min(count, words[MINE] - words[OWN])
+    count = min(count, int(words[MINE] - words[OWN]))
     if count > 0:
         words[OWN] += count
         base = words[BASE]
@@ -183,10 +183,10 @@ def commit(words: Words, count: int) -> int:
 def poll(words: Words, memory: Bytes, frames: Frames) -> int:
     """Hand out the frames that the sender has committed; see contract."""
     mine = words[MINE]
-    available = words[THEIRS] - mine
+    available = int(words[THEIRS] - mine)
     if available == 0:
         words[THEIRS] = acquire64(words[BASE] + PRODUCED)
-        available = words[THEIRS] - mine
+        available = int(words[THEIRS] - mine)
         if available == 0:
             return 0
     n = min(available, len(frames))
@@ -239,7 +239,7 @@ def _map(fd: int) -> tuple[Bytes, int, int]:
     if size < RINGS:
         raise SimbenchError("this descriptor is no ring: start the other side again")
     shared = np.frombuffer(mmap.mmap(fd, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE), np.uint8)
-    magic, version, entries, frame_size = HEADER.unpack_from(shared, 0)
+    magic, version, entries, frame_size = HEADER.unpack(shared[: HEADER.size].tobytes())
     if magic != MAGIC or version != RING_VERSION or size < _frames_at(entries) + entries * frame_size:
         raise SimbenchError("the ring is another version's: run the same simbench on both sides")
     return shared, entries, frame_size
