@@ -17,7 +17,7 @@ from numba import njit
 from simbench import event
 from simbench.errors import SimbenchError
 from simbench.kernel.pure import (
-    BORROWED,
+    kernel_as,
     load_be16,
     load_be32,
     load_be48,
@@ -146,7 +146,7 @@ LOW_BITS: Final = 0x7F7F7F7F7F7F7F7F
 HIGH_BITS: Final = -0x7F7F7F7F7F7F7F80  # 0x8080808080808080
 
 
-@njit(FRAME_SIGNATURE, cache=True, nogil=True, **BORROWED)
+@kernel_as(FRAME_SIGNATURE)
 def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> int:
     """Read a MoldUDP64 header, see protocol/contract.py."""
     status = read_header(data, start, end, state, SESSIONS, header)
@@ -201,7 +201,7 @@ def decode_rest(data: Bytes, at: int, out: Records) -> None:
         out["orders"] = load_be16(data, at + LOCATE)
 
 
-@njit(DECODE_SIGNATURE, cache=True, nogil=True, **BORROWED)
+@kernel_as(DECODE_SIGNATURE)
 def decode(data: Bytes, start: int, end: int, skip: int, state: Words, events: Records) -> int:
     """Turn a packet's messages into events, see protocol/contract.py. The body starts at MoldUDP64's count."""
     midnight, sequence = state[MIDNIGHT], state[SEQUENCE]

@@ -1,0 +1,1 @@
+"""Feeds that never were, and files made into feeds: seeded generators, packing into datagrams, lines, conversion."""
