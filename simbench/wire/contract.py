@@ -28,7 +28,7 @@ wait(words, timeout_ns) -> 1, 0 at the timeout
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numba
 import numpy as np
@@ -147,7 +147,7 @@ class End:
             self.closed = True
             self.shut()
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -97,6 +97,20 @@ def create_tap(netns_fd: int, name: str = "simrx", *, mtu: int = 1500) -> int:
     return inside(netns_fd, _create_tap, name, mtu)
 
 
+def open_tap(name: str) -> int:
+    """Create a TAP device, down, in the calling thread's namespace; it is gone with the returned descriptor."""
+    try:
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise SimbenchError(f"no TAP device: /dev/net/tun: {error.strerror}; try --wire ring") from None
+    try:
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP_NO_PI))
+    except OSError as error:
+        os.close(fd)
+        raise SimbenchError(f"a TAP device needs root or CAP_NET_ADMIN ({error.strerror}); try --wire ring") from None
+    return fd
+
+
 def link_kind(name: str) -> str:
     """Tell an interface of the calling thread's namespace: "veth", "tun", "loopback" ..., "" for a real device."""
     from pyroute2 import IPRoute
@@ -158,16 +172,12 @@ def _create_veth(receiver_fd: int, names: tuple[str, str], queues: int, mtu: int
 
 
 def _create_tap(name: str, mtu: int) -> int:
+    fd = open_tap(name)
     try:
-        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise SimbenchError(f"no TAP device: /dev/net/tun: {error.strerror}; try --wire veth") from None
-    try:
-        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP_NO_PI))
         _bring_up(name, mtu)
-    except OSError as error:
+    except BaseException:
         os.close(fd)
-        raise SimbenchError(f"no TAP device: {error.strerror}; it needs root or CAP_NET_ADMIN") from None
+        raise
     return fd
 
 

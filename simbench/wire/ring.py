@@ -93,6 +93,11 @@ def create(entries: int = 4096, frame_size: int = 2048) -> int:
     return fd
 
 
+def slot_for(max_frame: int) -> int:
+    """Return the frame size of a ring that carries frames of so many bytes."""
+    return (max_frame + 63) // 64 * 64 + (COLOURS - 1) * 64
+
+
 def attach_sender(fd: int, words: Words | None = None) -> SenderEnd:
     """Return the sender end of a ring; frames that an earlier sender prepared and did not commit are forgotten."""
     shared, entries, frame_size = _map(fd)
