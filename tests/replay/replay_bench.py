@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from simbench.replay.rows import ROW
 from simbench.wire.contract import COMMIT_SIGNATURE, PREPARE_SIGNATURE, WORDS_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 PREPARED, COMMITTED, ROOM, FIRST = 32, 33, 34, 96
@@ -105,3 +108,12 @@ class Bench:
         """Rows of the side table that are complete."""
         table = self.side.reshape(-1, stamps.ROW)
         return table[table[:, stamps.SERIAL] > 0]
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until a condition holds; fail where it does not for so long."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come"
+        pause.wait(0.0005)
