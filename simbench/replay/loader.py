@@ -165,11 +165,11 @@ class Loader:
                         return
                 loop += 1
                 while 0 < control[c.LOOPS] <= loop and not self._stop.wait(LOOK_S):
-                    store_release(self.feed, END, self._marks[POSITION])
-                store_release(self.feed, END, NEVER)
+                    self.feed[END] = self._marks[POSITION]
+                self.feed[END] = NEVER
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender has to hear of it
             self.error = error
-            store_release(self.feed, FAILED, 1)
+            self.feed[FAILED] = 1
 
     def _give(self, rows: Records, arena: Bytes) -> None:
         done = fill(rows, arena, 0, self.rows, self.data, self._starts, self.feed, self._marks)
@@ -329,5 +329,3 @@ def fill(
     if feed[LOADED] != NEVER:
         store_release(feed, LOADED, position)
     return k
-
-

@@ -58,7 +58,14 @@ class Bench:
     """
 
     def __init__(
-        self, due: Any, *, speed: str = "1", loops: int = 1, room: int = 1 << 40, most: int = 1 << 17, settings: Any = ()
+        self,
+        due: Any,
+        *,
+        speed: str = "1",
+        loops: int = 1,
+        room: int = 1 << 40,
+        most: int = 1 << 17,
+        settings: Any = (),
     ) -> None:
         self.rows = np.zeros(len(due), ROW)
         self.rows["due"] = due
