@@ -1,7 +1,6 @@
-"""Simple Binary Encoding: reads an exchange's XML schema into layouts, and decodes slowly whatever they describe.
+"""Simple Binary Encoding: reads an exchange's XML schema into layouts, from which kernels take the numbers they need.
 
-Kernels take from a layout the numbers they need; `decode_generic` follows the layout itself and is the second opinion
-of the tests. Source: FIX Simple Binary Encoding 1.0 and its release candidate 2, which CME uses.
+Source: FIX Simple Binary Encoding 1.0 and its release candidate 2, which CME uses.
 """
 
 from __future__ import annotations
@@ -189,79 +188,6 @@ def describe(schema: Schema) -> Iterator[str]:
         yield title
         for field, offset, kind in rows:
             yield f"  {'-' if offset < 0 else offset:>4}  {field:<28} {kind}"
-
-
-def decode_generic(schema: Schema, message: bytes) -> dict[str, Any]:
-    """Decode one message, from its SBE header on, by walking the layout; slow and obvious.
-
-    Returns the header's fields under "header", the root's by name, each group as a list of dictionaries. A null and a
-    field that the message's version does not have are None; text is cut at its first zero byte; an unknown template
-    has its header only. A mantissa stays an integer.
-
-    Raises:
-        ValueError: where a length points behind the end of the message.
-    """
-    order = "<" if schema.byte_order == LITTLE else ">"
-    head = max(leaf.end for leaf in schema.header)
-    fields = _leaves(schema.header, message, 0, head, order, 1 << 16)
-    out: dict[str, Any] = {"header": fields}
-    template = schema.templates.get(fields["templateId"])
-    if template is None or fields["schemaId"] != schema.number:
-        return out
-    _block(template, message, head, fields["blockLength"], order, fields["version"], out)
-    return out
-
-
-def _block(
-    block: Template | Group, message: bytes, at: int, length: int, order: str, version: int, out: dict[str, Any]
-) -> int:
-    if at + length > len(message):
-        raise ValueError(f"block of {block.name} ends behind the message")
-    out.update(_leaves(block.fields, message, at, length, order, version))
-    at += length
-    for group in block.groups:
-        rows: list[dict[str, Any]] = []
-        out[group.name] = rows
-        if version < group.since or at == len(message):
-            continue
-        if at + group.head > len(message):
-            raise ValueError(f"head of {group.name} ends behind the message")
-        head = _leaves((group.block, group.number), message, at, group.head, order, version)
-        at += group.head
-        for _ in range(head["numInGroup"]):
-            row: dict[str, Any] = {}
-            rows.append(row)
-            at = _block(group, message, at, head["blockLength"], order, version, row)
-    for name, primitive in block.data:
-        if at + SIZES[primitive] > len(message):
-            raise ValueError(f"length of {name} ends behind the message")
-        (count,) = struct.unpack_from(order + FORMATS[primitive], message, at)
-        at += SIZES[primitive]
-        if at + count > len(message):
-            raise ValueError(f"{name} ends behind the message")
-        out[name] = message[at : at + count]
-        at += count
-    return at
-
-
-def _leaves(leaves: tuple[Leaf, ...], message: bytes, at: int, length: int, order: str, version: int) -> dict[str, Any]:
-    return {leaf.name: _value(leaf, message, at, length, order, version) for leaf in leaves}
-
-
-def _value(leaf: Leaf, message: bytes, at: int, length: int, order: str, version: int) -> Any:
-    if leaf.offset < 0:
-        return leaf.constant
-    if version < leaf.since or leaf.end > length:
-        return None
-    start = at + leaf.offset
-    if leaf.primitive == "char":
-        text = message[start : start + leaf.length]
-        text = text.split(b"\0", 1)[0]
-        return text.decode("latin-1") or None
-    values = struct.unpack_from(f"{order}{leaf.length}{FORMATS[leaf.primitive]}", message, start)
-    if leaf.length > 1:
-        return values
-    return None if leaf.null is not None and values[0] == leaf.null else values[0]
 
 
 def _parse(text: bytes) -> Element:
