@@ -28,6 +28,7 @@ LAYOUT: Final = (("session", 0, "text10"), ("sequence", 10, "u64"), ("count", 18
 HEADER_SIZE: Final = 20
 COUNT_AT: Final = 18
 END_COUNT: Final = 0xFFFF
+HIGHEST: Final = 1 << 62  # sequence: no session gets there, and sums with it cannot wrap
 MAX_SESSIONS: Final = 64  # names that a channel remembers; a session more is a malformed header, never a wrong name
 SESSION_WORDS: Final = 2 + 2 * MAX_SESSIONS  # how many there are, the last one met, then two words a name
 
@@ -74,7 +75,7 @@ def read_header(data: Bytes, start: int, end: int, words: Words, sessions: int, 
         return TRUNCATED
     first = load_be64(data, start + 10)
     count = load_be16(data, start + COUNT_AT)
-    if first < 0 or first + END_COUNT < 0:  # beyond 2**63: no session gets there, and the sum would wrap
+    if first < 0 or first > HIGHEST:
         return BAD_HEADER
     session = intern_session(words, sessions, load_be64(data, start), load_be16(data, start + 8))
     if session < 0:

@@ -297,11 +297,14 @@ def midnight_ns(stamp: int, zone: ZoneInfo) -> int:
 def detect(payload: bytes) -> bool:
     """Tell whether a payload can only be this: blocks that fill it, each of a known type and exactly its size.
 
-    A heartbeat or an end of session shows MoldUDP64 but not what it carries, and is no sign.
+    A heartbeat or an end of session shows MoldUDP64 alone, and only where the session has a name.
     """
     at, units = HEADER_SIZE, int.from_bytes(payload[COUNT_AT:HEADER_SIZE], "big")
-    if len(payload) < HEADER_SIZE or units in {0, END_COUNT}:
+    if len(payload) < HEADER_SIZE:
         return False
+    if units in {0, END_COUNT}:
+        name = payload[:10].strip(b" ")
+        return len(payload) == HEADER_SIZE and name.isalnum() and payload[10] == 0
     for _unit in range(units):
         length = int.from_bytes(payload[at : at + 2], "big")
         message = payload[at + 2 : at + 2 + length]

@@ -1,0 +1,50 @@
+"""Frame and decode broken datagrams and print a hash of all that came out; run once per build of the kernels."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from itch_samples import Decoder, packet, some_message
+
+from simbench.protocol.contract import SEQUENCE
+from simbench.protocol.itch50_layout import TABLE
+from simbench.protocol.nasdaq_itch50 import PROTOCOL
+
+
+def main(datagrams: int) -> None:
+    """Mutate, frame, decode, hash."""
+    chance = random.Random(11)
+    keys = list(TABLE)
+    decoder = Decoder(room=40)
+    digest = hashlib.blake2b(digest_size=16)
+    for _ in range(datagrams):
+        whole = packet([some_message(chance.choice(keys), chance) for _ in range(chance.randrange(12))])
+        broken = bytearray(whole)
+        for _ in range(chance.randrange(4)):
+            broken[chance.randrange(10, len(broken))] = chance.getrandbits(8)
+        payload = bytes(broken[: chance.choice([len(broken), chance.randrange(len(broken) + 1)])])
+        data = np.frombuffer(payload, np.uint8).copy()
+        status = PROTOCOL.frame(data, 0, len(data), decoder.state, decoder.header)
+        digest.update(b"%d" % status)
+        if status == 0:
+            header = decoder.header[0]
+            decoder.state[SEQUENCE] = header["first"]
+            skip = chance.randrange(3)
+            start, end = int(header["start"]), int(header["end"])
+            result = PROTOCOL.decode(data, start, end, skip, decoder.state, decoder.events)
+            count = result if result >= 0 else -1 - result
+            digest.update(b"%d" % result)
+            digest.update(decoder.events[:count].tobytes())
+    digest.update(decoder.state.tobytes())
+    print(digest.hexdigest())  # noqa: T201 - what the test reads
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
