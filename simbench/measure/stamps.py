@@ -14,6 +14,8 @@ RECORDED: Final = 2  # stamp in the capture, ns since 1970
 DUE: Final = 3  # T0, CLOCK_MONOTONIC; at max and flood the time it was handed over
 SENT: Final = 4  # T1, CLOCK_MONOTONIC just before the send; 0 for a frame that was dropped at a full ring
 EPOCH: Final = 5  # of the replay: moves with a loop or a jump
-OFFSET: Final = 6  # schedule time: ns from the first frame at speed 1, skipped idle time left out, loops laid end to end
+OFFSET: Final = (
+    6  # schedule time: ns from the first frame at speed 1, skipped idle time left out, loops laid end to end
+)
 PIECE: Final = 7  # number of the piece of schedule in which DUE moves with OFFSET; 0 where DUE is no schedule's
 ROW: Final = 8  # words: one cache line

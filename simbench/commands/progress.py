@@ -1,0 +1,104 @@
+"""The one line of a headless run, and its closing summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from simbench.commands import show
+from simbench.commands.times import span
+from simbench.measure.snapshot import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import RenderableType
+
+    from simbench.measure.snapshot import Snapshot
+    from simbench.session import Session
+
+EVERY_S = 0.5
+
+
+def follow(session: Session) -> None:
+    """Print where the run is until it ends; rewritten in place on a terminal, a line every ten seconds elsewhere."""
+    live = sys.stderr.isatty()
+    reader = session.reader()
+    said = 0.0
+    while session.running():
+        snapshot = reader.snapshot()
+        now = time.monotonic()
+        if live:
+            sys.stderr.write("\r\x1b[K" + line(snapshot))
+            sys.stderr.flush()
+        elif now - said > 10 * EVERY_S * 2:
+            show.complain(line(snapshot))
+            said = now
+        session.wait(EVERY_S)
+    if live:
+        sys.stderr.write("\r\x1b[K")
+
+
+def line(snapshot: Snapshot) -> str:
+    """Return rate, position, gaps and p99 in one line."""
+    if snapshot.phase is Phase.STARTING:
+        return "starting"
+    run = snapshot.run
+    whole = max(1, run.last_ns - run.first_ns)
+    done = min(1.0, max(0.0, (snapshot.position_ns - run.first_ns) / whole))
+    tail = next((stage for stage in snapshot.stages if stage.name == "send_book" and stage.count), None)
+    latency = f", wire to book p99 {span(tail.p99)}" if tail else ""
+    return (
+        f"{snapshot.phase.value} {done:4.0%} {snapshot.rates.get('messages', 0.0):12,.0f} messages/s, "
+        f"{snapshot.counters.get('messages', 0):,} in all, {snapshot.gaps_lost} gaps lost{latency}"
+    )
+
+
+def summary(found: Mapping[str, Any]) -> RenderableType:
+    """Lay out the closing summary of a run: what went over the wire, latency by stage, timing, lines."""
+    speed = found["speed"]
+    head = (
+        f"{found['wire']}{' ' + found['stack'] if found['stack'] else ''}, {found['wait']}: "
+        f"{found['sent']:,} frames sent, {found['received']:,} received; speed {speed['asked']} asked, "
+        f"{speed['achieved']:.6g} achieved"
+    )
+    drops = ", ".join(f"{name} {count:,}" for name, count in found["drops"].items() if count)
+    book = found["book"]
+    lost = sum(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
+    totals = f"{book['messages']['total']:,} messages, {lost} gaps lost, drops: {drops or 'none'}"
+    parts: list[RenderableType] = [Text(head), Text(totals), stages(found["stages"])]
+    if found.get("timing"):
+        from simbench.measure.timing import table
+
+        parts.append(table(found["timing"]))
+    hiccups = found["hiccups"]
+    if hiccups["watched_ns"]:
+        parts.append(
+            Text(
+                f"the receiving core was away {hiccups['count']:,} times for more than 10 us, "
+                f"{hiccups['share']:.2%} of the time watched, at most {span(hiccups['longest_ns'])}"
+            )
+        )
+    parts.append(show.lines(book["channels"]))
+    return Group(*parts)
+
+
+def stages(found: Mapping[str, Mapping[str, int]]) -> Table:
+    """Lay out latency by stage."""
+    from simbench.measure.telemetry import STAGES
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("stage")
+    for name in ("n", "p50", "p90", "p99", "p99.9", "max"):
+        table.add_column(name, justify="right")
+    for name, title in STAGES:
+        stage = found.get(name)
+        if stage and stage["n"]:
+            values = [span(stage[key]) for key in ("p50", "p90", "p99", "p999", "max")]
+            table.add_row(title, f"{stage['n']:,}", *values)
+    return table

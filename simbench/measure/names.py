@@ -1,0 +1,49 @@
+"""What the numbers in shared memory are called; fixed for a run, so that a reader needs it only once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simbench.protocol.contract import unpack_text
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one run's numbers.
+
+    Attributes:
+        channels: by number.
+        lines: (name, group) of each channel's lines.
+        text_keys: whether a channel's native keys are characters.
+        outcomes: of gaps.
+        states: of books.
+        anomalies: of books, in the order in which they are counted.
+    """
+
+    channels: tuple[str, ...]
+    lines: tuple[tuple[tuple[str, str], ...], ...]
+    text_keys: tuple[bool, ...]
+    outcomes: tuple[str, ...]
+    states: tuple[str, ...]
+    anomalies: tuple[str, ...]
+
+    def channel(self, number: int) -> str:
+        """Return the name of a channel."""
+        return self.channels[number] if 0 <= number < len(self.channels) else str(number)
+
+    def line(self, channel: int, number: int) -> tuple[str, str, str]:
+        """Return a line's channel, name and group."""
+        name, group = self.lines[channel][number]
+        return self.channel(channel), name, group
+
+    def outcome(self, number: int) -> str:
+        """Return how a gap ended."""
+        return self.outcomes[number] if 0 <= number < len(self.outcomes) else str(number)
+
+    def state(self, number: int) -> str:
+        """Return what a book is worth."""
+        return self.states[number] if 0 <= number < len(self.states) else str(number)
+
+    def key(self, channel: int, key: int) -> str:
+        """Return an instrument's native key as its exchange writes it."""
+        return unpack_text(key) if self.text_keys[channel] else str(key & (1 << 64) - 1)

@@ -1,0 +1,306 @@
+"""The receive loop: frames off a wire, stamps T0 to T4, the pipeline, what is published.
+
+It runs without the interpreter's lock in a thread of its own and returns only when somebody else has to act: to stop,
+to make room, to route a flow. What it was doing then stands in its words, and the next call goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+import numpy as np
+from numba import njit, types
+
+from simbench.capture.dissect import dissect
+from simbench.frame import FLOW, PAYLOAD_ONLY
+from simbench.kernel.host import monotonic_ns, pause
+from simbench.kernel.pure import load_acquire, store_release
+from simbench.measure import stamps
+from simbench.measure import telemetry as t
+from simbench.measure.histogram import record
+from simbench.receive import pipeline
+from simbench.receive.pipeline import DONE, advance
+from simbench.receive.publish import publish
+from simbench.replay import control as c
+from simbench.wire.contract import BYTES, FRAMES, POLL_FUNCTION, RELEASE_FUNCTION, WAIT_FUNCTION, WORDS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.int64]
+    Bytes = NDArray[np.uint8]
+    Records = NDArray[Any]
+
+# Words of the loop.
+STOP: Final = 0  # by anybody: 1 ends the loop within a millisecond
+BLOCK: Final = 1  # 1: wait in the kernel when nothing is there; 0: spin
+SIDE_ROWS: Final = 2  # of the side table; 0 none
+DRIVEN: Final = 3  # 1: a replayer's control block says what time it is
+N: Final = 8  # frames of the batch at hand
+I: Final = 9  # the one that is next  # noqa: E741 - as in the formulas
+BUSY: Final = 10  # it is in the pipeline already
+DUE: Final = 11  # T0 of it
+SENT: Final = 12  # T1
+HOOK: Final = 13  # T2
+TAKEN: Final = 14  # T3, of the batch
+RECORDED: Final = 15
+STAMPED: Final = 16  # 1: it has a row in the side table
+RECEIVED: Final = 17  # frames so far
+EPOCH: Final = 18  # of the replay
+LOOKED: Final = 19  # clock when it last looked at the wire and found nothing
+PUBLISHED: Final = 20
+QUIET: Final = 21  # clock of the last frame
+POLLS: Final = 24
+FOUND: Final = 25
+UNSTAMPED: Final = 26
+HICCUPS: Final = 27
+LONGEST: Final = 28
+AWAY: Final = 29
+WATCHED: Final = 30
+FIRST_FRAME: Final = 31
+TRACED: Final = 32  # rows of the trace filled
+NEXT_EPOCH: Final = 33  # of the frame at hand
+LIVE: Final = 40
+
+# Statuses beyond the pipeline's.
+ENDED: Final = 16
+NEW_EPOCH: Final = 17  # the replayer looped or jumped: live[NEXT_EPOCH] is the new one
+
+HICCUP_NS: Final = 10_000
+PUBLISH_NS: Final = 10_000_000
+TICK_NS: Final = 100_000  # of replay time without a frame before the sequencer is told what time it is
+SLICE_NS: Final = 1_000_000
+SILENT_NS: Final = 50_000_000  # so long after the last frame nothing is under way any more
+
+TRACE: Final = 4  # words a row: recorded, T0, T1, T3
+STAGES: Final = tuple(t.stage(name) for name, _ in t.STAGES)
+COUNTERS: Final = tuple(
+    t.counter(name)
+    for name in (
+        "frames",
+        "polls",
+        "polls_found",
+        "unstamped",
+        "hiccups",
+        "hiccup_longest_ns",
+        "hiccup_total_ns",
+        "watched_ns",
+    )
+)
+
+SIGNATURE: Final = types.int64(
+    WORDS,
+    POLL_FUNCTION,
+    RELEASE_FUNCTION,
+    WAIT_FUNCTION,
+    WORDS,
+    BYTES,
+    FRAMES,
+    numba.from_dtype(FLOW)[::1],
+    WORDS,
+    WORDS,
+    types.int64,
+    *pipeline.SIGNATURE.args[3:],
+    WORDS,
+    WORDS,
+    WORDS,
+    types.int64[:, ::1],
+    types.int64[:, :, ::1],
+)
+
+
+@njit(cache=True, nogil=True)
+def rest(live: Words, now: int) -> None:
+    """Look for hiccups: a spinning core that was away between two looks at an empty wire."""
+    if live[LOOKED] != 0 and live[BLOCK] == 0:
+        away = now - live[LOOKED]
+        live[WATCHED] += away
+        if away > HICCUP_NS:
+            live[HICCUPS] += 1
+            live[AWAY] += away
+            live[LONGEST] = max(live[LONGEST], away)
+    live[LOOKED] = now
+
+
+@njit(cache=True, nogil=True)
+def look_up(live: Words, serial: int, side: Words) -> None:
+    """Find what the replayer noted of a frame; a row that is another frame's by now is none."""
+    live[STAMPED] = 0
+    if serial < 0 or live[SIDE_ROWS] == 0:
+        return
+    row = (serial & (live[SIDE_ROWS] - 1)) * stamps.ROW
+    if load_acquire(side, row + stamps.SERIAL) != serial + 1:
+        return
+    live[RECORDED] = side[row + stamps.RECORDED]
+    live[DUE] = side[row + stamps.DUE]
+    live[SENT] = side[row + stamps.SENT]
+    live[NEXT_EPOCH] = side[row + stamps.EPOCH]
+    live[STAMPED] = load_acquire(side, row + stamps.SERIAL) == serial + 1
+
+
+@njit(cache=True, nogil=True)
+def measure(live: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
+    """Count the stages of the frame that has just reached the books (T4 = done)."""
+    taken = live[TAKEN]
+    record(telemetry, STAGES[3], done - taken)
+    if live[HOOK] != 0:
+        record(telemetry, STAGES[2], taken - live[HOOK])
+    if live[STAMPED] == 0:
+        live[UNSTAMPED] += live[DRIVEN]
+        return
+    due = live[DUE]
+    sent = live[SENT]
+    record(telemetry, STAGES[0], sent - due)
+    if live[HOOK] != 0:
+        record(telemetry, STAGES[1], live[HOOK] - sent)
+    record(telemetry, STAGES[4], taken - sent)
+    record(telemetry, STAGES[5], done - sent)
+    record(telemetry, STAGES[6], done - due)
+    if live[TRACED] < len(trace):
+        trace[live[TRACED], 0] = live[RECORDED]
+        trace[live[TRACED], 1] = due
+        trace[live[TRACED], 2] = sent
+        trace[live[TRACED], 3] = taken
+        live[TRACED] += 1
+
+
+@njit(cache=True, nogil=True)
+def publish_live(telemetry: Words, live: Words) -> None:
+    """Copy the loop's own counters."""
+    telemetry[t.STARTED] = live[FIRST_FRAME]
+    telemetry[t.LATEST] = live[QUIET]
+    telemetry[COUNTERS[0]] = live[RECEIVED]
+    telemetry[COUNTERS[1]] = live[POLLS]
+    telemetry[COUNTERS[2]] = live[FOUND]
+    telemetry[COUNTERS[3]] = live[UNSTAMPED]
+    telemetry[COUNTERS[4]] = live[HICCUPS]
+    telemetry[COUNTERS[5]] = live[LONGEST]
+    telemetry[COUNTERS[6]] = live[AWAY]
+    telemetry[COUNTERS[7]] = live[WATCHED]
+
+
+@njit(SIGNATURE, cache=True, nogil=True)
+def receive(
+    live: Words,
+    poll: Any,
+    release: Any,
+    wait: Any,
+    wire: Words,
+    memory: Bytes,
+    frames: Records,
+    flows: Records,
+    table: Words,
+    counters: Words,
+    options: int,
+    words: Words,
+    routes: Words,
+    channels: NDArray[np.int64],
+    framers: tuple[Any, ...],
+    decoders: tuple[Any, ...],
+    states: Words,
+    sequencer: Words,
+    slab: Bytes,
+    book: Words,
+    header: Records,
+    events: Records,
+    control: Words,
+    side: Words,
+    telemetry: Words,
+    trace: NDArray[np.int64],
+    ladders: NDArray[np.int64],
+) -> int:
+    """Receive until there is a reason to return: a status of the pipeline, ENDED or NEW_EPOCH.
+
+    Args:
+        live: int64[LIVE], the words above.
+        poll: the receiver end's, as are release, wait, wire (its words), memory.
+        frames: FRAME[n], room for a batch.
+        flows: the dissector's, as are table, counters, options.
+        words: the pipeline's, as is everything up to events.
+        control: the replayer's control block.
+        side: the side table, flat.
+        telemetry: the block that is published.
+        trace: int64[n, TRACE], filled from the first frame on as far as it reaches.
+        ladders: int64[4, SLOT_DEPTH, 4], scratch.
+    """
+    while True:
+        if live[I] >= live[N]:
+            if live[N] > 0:
+                release(wire, frames, live[N])
+                live[N] = 0
+                live[I] = 0
+                store_release(control, c.CONSUMED, live[RECEIVED])
+            if load_acquire(live, STOP) != 0:
+                return ENDED
+            replay_now = load_acquire(control, c.REPLAY_NS)
+            sent = load_acquire(control, c.SENT)
+            n = poll(wire, memory, frames)
+            now = monotonic_ns()
+            live[POLLS] += 1
+            if n <= 0:
+                rest(live, now)
+                if now - live[PUBLISHED] > PUBLISH_NS:
+                    live[PUBLISHED] = now
+                    publish_live(telemetry, live)
+                    publish(telemetry, words, channels, states, sequencer, book, ladders, now)
+                    store_release(control, c.RECEIVER_BEAT, now)
+                    live[LOOKED] = 0
+                # While frames are under way they say what time it is; the replayer does only when nothing is.
+                settled = live[RECEIVED] >= sent or now - live[QUIET] > SILENT_NS
+                if live[DRIVEN] == 0:
+                    replay_now = now
+                if settled and replay_now - words[pipeline.NOW] > TICK_NS:
+                    words[pipeline.CLOCK] = replay_now
+                    words[pipeline.INDEX] = 0
+                    status = advance(
+                        memory, frames, 0, words, routes, channels, framers, decoders, states, sequencer, slab, book,
+                        header, events,
+                    )  # fmt: skip
+                    if status != DONE:
+                        return status
+                    live[LOOKED] = 0
+                if live[BLOCK] != 0:
+                    wait(wire, SLICE_NS)
+                else:
+                    pause()
+                continue
+            live[LOOKED] = 0
+            live[FOUND] += 1
+            live[TAKEN] = now
+            live[QUIET] = now
+            live[RECEIVED] += n
+            live[N] = n
+            if live[FIRST_FRAME] == 0:
+                live[FIRST_FRAME] = now
+            if frames[0].flags & PAYLOAD_ONLY == 0:
+                dissect(memory, frames[:n], flows, table, counters, options)
+            if now - live[PUBLISHED] > 4 * PUBLISH_NS:  # never idle: publish all the same, at a lower rate
+                live[PUBLISHED] = now
+                publish_live(telemetry, live)
+                publish(telemetry, words, channels, states, sequencer, book, ladders, now)
+                store_release(control, c.RECEIVER_BEAT, now)
+
+        i = live[I]
+        if live[BUSY] == 0:
+            look_up(live, frames[i].ordinal, side)
+            live[HOOK] = frames[i].stamp
+            if live[STAMPED] != 0:
+                if live[NEXT_EPOCH] != live[EPOCH]:
+                    return NEW_EPOCH
+                frames[i].stamp = live[RECORDED]
+            elif live[DRIVEN] == 0:
+                frames[i].stamp = live[TAKEN]
+            else:
+                frames[i].stamp = words[pipeline.NOW]
+            words[pipeline.INDEX] = i
+            live[BUSY] = 1
+        status = advance(
+            memory, frames, i + 1, words, routes, channels, framers, decoders, states, sequencer, slab, book,
+            header, events,
+        )  # fmt: skip
+        if status != DONE:
+            return status
+        live[BUSY] = 0
+        live[I] = i + 1
+        measure(live, telemetry, trace, monotonic_ns())

@@ -1,0 +1,375 @@
+"""The one path from frames to books: routing, framing, arbitration, decoding, applying.
+
+`advance` is a flat loop that can stop anywhere and go on later: what it needs from outside (a larger block, a route for
+a flow it has not met, a look at the books at a given sequence) is a status code, and where it stood is in its words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+import numpy as np
+from numba import njit, types
+
+from simbench.book.engine import apply
+from simbench.feed.sequencer import (
+    DELIVER,
+    DRAIN,
+    NEED_ROOM,
+    NIL,
+    OUT_END,
+    OUT_FIRST,
+    OUT_MORE,
+    OUT_SENT,
+    OUT_SKIP,
+    OUT_START,
+    OUT_STREAM,
+    OUT_UNITS,
+    channel_of,
+    due_stream,
+    malformed,
+    offer,
+    release,
+    tick,
+)
+from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD
+from simbench.kernel.pure import hash_bytes
+from simbench.protocol.contract import (
+    DATA,
+    DECODE_FUNCTION,
+    EVENT_BUFFER,
+    EVENTS,
+    FRAME_FUNCTION,
+    HEADERS,
+    SENT,
+    SEQUENCE,
+    UNITS,
+    WORDS,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.int64]
+    Bytes = NDArray[np.uint8]
+    Records = NDArray[Any]
+
+PROTOCOLS: Final = 8  # different protocols in one run
+
+# Where it stands.
+INDEX: Final = 0  # the frame at hand
+AT: Final = 1  # the next packet header in its datagram
+END: Final = 2  # of the datagram
+DRAINED: Final = 3  # the stream whose held packets are released; NIL none
+NOW: Final = 4  # replay time
+FIRST: Final = 5  # events waiting to be applied: from here
+LAST: Final = 6  # to here (a stop may be before the last one decoded)
+DECODED: Final = 7
+CHANNEL: Final = 8  # whose they are
+FLUSH: Final = 25  # they have to be applied before anything else
+STOPPING: Final = 26  # after them comes a stop
+FRAMED: Final = 27  # the header at hand is that of the packet at AT
+TAKEN: Final = 28  # the frame at INDEX is at work
+CLOCK: Final = 29  # replay time without a frame, while a wire is silent; taken when later than NOW
+# What it is asked.
+BATCH: Final = 9  # events to gather before applying; 1 on a wire, more offline, where prefetching pays
+VERIFY: Final = 10  # 1: a bad checksum is loss
+UNTIL: Final = 11  # stop before the first frame later than this
+STOP_CHANNEL: Final = 12  # stop after this channel's
+STOP_SEQUENCE: Final = 13  # sequence; STOP_CHANNEL -1: never
+PARANOID: Final = 14  # LOOK_FIRST: return LOOK before events are applied
+# What it counts.
+DATAGRAMS: Final = 16  # of the feed
+BYTES: Final = 17  # of their payloads
+OTHER: Final = 18  # frames that are not of the feed
+LOST_CHECKSUM: Final = 19  # datagrams dropped for a bad checksum
+BAD_HEADERS: Final = 20  # datagrams whose packet header is malformed
+PACKETS: Final = 21
+EVENTS_APPLIED: Final = 22
+DELIVERED: Final = 23  # packets delivered
+UNASSIGNED: Final = 24  # datagrams of the feed's recovery flows, counted and left alone
+SKIP: Final = 30  # units of the packet at hand that are delivered already
+PACKET: Final = 31  # its first sequence
+PACKET_UNITS: Final = 32
+PACKET_SENT: Final = 33
+DAMAGED: Final = 34  # first sequence of a packet that could not be decoded; NIL none
+DAMAGED_LAST: Final = 35
+DAMAGED_STREAM: Final = 36
+PIPELINE: Final = 40  # words
+
+# Routes: what a flow is, by its row in the flow table. A line's route is channel << 16 | line << 8 | role.
+NOT_FEED: Final = -1
+UNROUTED: Final = -2
+ROLE_LINE: Final = 0
+ROLE_DEFINITIONS: Final = 1
+ROLE_OTHER: Final = 2
+
+# Statuses.
+DONE: Final = 0
+STOPPED: Final = 1  # at UNTIL or at STOP_SEQUENCE
+NEW_FLOW: Final = 2  # routes[frames[INDEX].flow] is UNROUTED
+GROW_BOOK: Final = 3
+GROW_SEQUENCER: Final = 4
+LOOK: Final = 5  # events[words[FIRST]:words[LAST]] of words[CHANNEL] are about to be applied
+
+LOOK_FIRST: Final = 1
+LOOKED: Final = 2
+
+NEVER: Final = np.iinfo(np.int64).max
+
+FRAMES_TYPE: Final = numba.from_dtype(FRAME)[::1]
+SIGNATURE: Final = types.int64(
+    DATA,
+    FRAMES_TYPE,
+    types.int64,
+    WORDS,
+    WORDS,
+    types.int64[:, ::1],
+    types.UniTuple(FRAME_FUNCTION, PROTOCOLS),
+    types.UniTuple(DECODE_FUNCTION, PROTOCOLS),
+    WORDS,
+    WORDS,
+    DATA,
+    WORDS,
+    HEADERS,
+    EVENTS,
+)
+
+
+def new_words(*, batch: int, verify: bool) -> Words:
+    """Return the words of a pipeline that stands before its first frame: int64[PIPELINE]."""
+    words = np.zeros(PIPELINE, np.int64)
+    words[DRAINED] = NIL
+    words[DAMAGED] = NIL
+    words[BATCH] = batch
+    words[VERIFY] = int(verify)
+    words[UNTIL] = NEVER
+    words[STOP_CHANNEL] = -1
+    return words
+
+
+@njit(cache=True, nogil=True)
+def deliver(
+    data: Bytes,
+    start: int,
+    end: int,
+    channel: int,
+    stream: int,
+    words: Words,
+    channels: NDArray[np.int64],
+    decoders: tuple[Any, ...],
+    states: Words,
+    sequencer: Words,
+    events: Records,
+) -> None:
+    """Decode a packet that arbitration let through, behind the events that wait already."""
+    state = states[channels[channel, 1] : channels[channel, 2]]
+    first = words[PACKET]
+    last = first + words[PACKET_UNITS] - 1
+    state[SEQUENCE] = first
+    state[SENT] = words[PACKET_SENT]
+    base = words[DECODED]
+    count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base:])
+    if count < 0:
+        count = -1 - count
+        words[DAMAGED] = first + state[UNITS]
+        words[DAMAGED_LAST] = last
+        words[DAMAGED_STREAM] = stream
+    words[DELIVERED] += 1
+    words[CHANNEL] = channel
+    words[DECODED] = base + count
+    words[LAST] = base + count
+    if words[STOP_CHANNEL] == channel and last >= words[STOP_SEQUENCE]:
+        stop = base
+        while stop < base + count and np.int64(events[stop].sequence) <= words[STOP_SEQUENCE]:
+            stop += 1
+        words[LAST] = stop
+        words[STOP_CHANNEL] = -1
+        words[STOPPING] = 1
+
+
+@njit(SIGNATURE, cache=True, nogil=True)
+def advance(
+    data: Bytes,
+    frames: Records,
+    count: int,
+    words: Words,
+    routes: Words,
+    channels: NDArray[np.int64],
+    framers: tuple[Any, ...],
+    decoders: tuple[Any, ...],
+    states: Words,
+    sequencer: Words,
+    slab: Bytes,
+    book: Words,
+    header: Records,
+    events: Records,
+) -> int:
+    """Take frames[words[INDEX]:count] to the books; return why it stopped.
+
+    Args:
+        data: the batch's bytes.
+        frames: FRAME[n], dissected.
+        count: frames in the batch.
+        words: int64[PIPELINE].
+        routes: int64 per flow.
+        channels: int64[c, 3]: protocol, first and last word of its state.
+        framers: each protocol's frame function.
+        decoders: each protocol's decode function.
+        states: the channels' protocol states, one behind the other.
+        sequencer: the sequencer's block.
+        slab: its held payloads.
+        book: the books' block.
+        header: HEADER[1], scratch.
+        events: EVENT[2 * EVENT_BUFFER], scratch; holds decoded events between calls.
+    """
+    if words[CLOCK] > words[NOW]:
+        due = tick(sequencer, words[CLOCK])
+        if due == NEED_ROOM:
+            return GROW_SEQUENCER
+        words[NOW] = words[CLOCK]
+        if due > 0 and words[DRAINED] == NIL:
+            words[DRAINED] = due_stream(sequencer)
+    while True:
+        # What is decoded goes to the books: when enough has gathered, or something else has to wait for it.
+        waiting = words[LAST] - words[FIRST]
+        if waiting > 0 and (
+            waiting >= words[BATCH]
+            or words[FLUSH] != 0
+            or words[STOPPING] != 0
+            or len(events) - words[DECODED] < EVENT_BUFFER
+        ):
+            if words[PARANOID] == LOOK_FIRST:
+                words[PARANOID] = LOOKED
+                return LOOK
+            reached = apply(book, words[CHANNEL], events, words[FIRST], words[LAST])
+            words[EVENTS_APPLIED] += reached - words[FIRST]
+            words[FIRST] = reached
+            if reached < words[LAST]:
+                return GROW_BOOK
+            if words[PARANOID] == LOOKED:
+                words[PARANOID] = LOOK_FIRST
+            waiting = 0
+        words[FLUSH] = 0
+        if words[STOPPING] != 0 and waiting == 0:
+            words[STOPPING] = 0
+            words[LAST] = words[DECODED]
+            return STOPPED
+        if waiting == 0:
+            words[FIRST] = words[LAST] = words[DECODED] = 0
+
+        if words[DAMAGED] != NIL:
+            if (
+                malformed(sequencer, words[DAMAGED_STREAM], words[DAMAGED], words[DAMAGED_LAST], words[NOW])
+                == NEED_ROOM
+            ):
+                return GROW_SEQUENCER
+            words[DAMAGED] = NIL
+
+        # Packets that were held and can go on come before anything new.
+        stream = words[DRAINED]
+        if stream != NIL:
+            channel = channel_of(sequencer, stream)
+            if waiting > 0 and words[CHANNEL] != channel:
+                words[FLUSH] = 1
+                continue
+            if release(sequencer, stream) == NIL:
+                words[DRAINED] = due_stream(sequencer)
+                continue
+            words[SKIP] = sequencer[OUT_SKIP]
+            words[PACKET] = sequencer[OUT_FIRST]
+            words[PACKET_UNITS] = sequencer[OUT_UNITS]
+            words[PACKET_SENT] = sequencer[OUT_SENT]
+            deliver(
+                slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels, decoders, states,
+                sequencer, events,
+            )  # fmt: skip
+            continue
+
+        # The next packet of the datagram at hand.
+        if words[AT] < words[END]:
+            route = routes[frames[words[INDEX]].flow]
+            channel = route >> 16
+            if waiting > 0 and words[CHANNEL] != channel:
+                words[FLUSH] = 1
+                continue
+            protocol = channels[channel, 0]
+            state = states[channels[channel, 1] : channels[channel, 2]]
+            if words[FRAMED] == 0:
+                if framers[protocol](data, words[AT], words[END], state, header) < 0:
+                    words[BAD_HEADERS] += 1
+                    words[AT] = words[END]
+                    continue
+                words[PACKETS] += 1
+                words[FRAMED] = 1
+            digest = hash_bytes(data, header[0].start, header[0].end)
+            verdict = offer(sequencer, slab, channel, route >> 8 & 0xFF, header, data, digest, words[NOW])
+            if verdict == NEED_ROOM:
+                return GROW_SEQUENCER
+            if verdict == DRAIN:
+                words[DRAINED] = sequencer[OUT_STREAM]
+                continue
+            words[FRAMED] = 0
+            words[AT] = max(header[0].end, words[AT] + 1)
+            if verdict == DELIVER:
+                words[SKIP] = sequencer[OUT_SKIP]
+                words[PACKET] = header[0].first
+                words[PACKET_UNITS] = header[0].units
+                words[PACKET_SENT] = header[0].sent
+                deliver(
+                    data, header[0].start, header[0].end, channel, sequencer[OUT_STREAM], words, channels, decoders,
+                    states, sequencer, events,
+                )  # fmt: skip
+            if sequencer[OUT_MORE] != 0:
+                words[DRAINED] = sequencer[OUT_STREAM]
+            continue
+
+        # The next frame.
+        if words[TAKEN] != 0:
+            words[TAKEN] = 0
+            words[INDEX] += 1
+        i = words[INDEX]
+        if i >= count:
+            if waiting > 0:
+                words[FLUSH] = 1
+                continue
+            return DONE
+        flags = frames[i].flags
+        flow = frames[i].flow
+        if flags & NO_PAYLOAD or flow < 0:
+            words[OTHER] += 1
+            words[INDEX] += 1
+            continue
+        route = routes[flow]
+        if route == UNROUTED:
+            return NEW_FLOW
+        if frames[i].stamp > words[UNTIL]:
+            if waiting > 0:
+                words[FLUSH] = 1
+                continue
+            return STOPPED
+        if route < 0:
+            words[OTHER] += 1
+            words[INDEX] += 1
+            continue
+        if route & 0xFF != ROLE_LINE:
+            words[UNASSIGNED] += 1
+            words[INDEX] += 1
+            continue
+        if words[VERIFY] != 0 and flags & (BAD_IP_CHECKSUM | BAD_UDP_CHECKSUM):
+            words[LOST_CHECKSUM] += 1
+            words[INDEX] += 1
+            continue
+        now = max(words[NOW], frames[i].stamp)
+        due = tick(sequencer, now)
+        if due == NEED_ROOM:
+            return GROW_SEQUENCER
+        words[NOW] = now
+        if due > 0:
+            words[DRAINED] = due_stream(sequencer)
+        words[DATAGRAMS] += 1
+        words[BYTES] += frames[i].payload_length
+        words[TAKEN] = 1
+        words[AT] = frames[i].payload
+        words[END] = words[AT] + frames[i].payload_length

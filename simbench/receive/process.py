@@ -1,0 +1,197 @@
+"""The receiver process: `python -m simbench.receive.process FD`, its settings as JSON behind an inherited descriptor."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from simbench.errors import SimbenchError
+from simbench.wire.spec import WireSpec
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from simbench.receive.receiver import Receiver
+    from simbench.receive.worker import Worker
+
+PR_SET_PDEATHSIG = 1
+
+
+class ReceiverConfig(msgspec.Struct, frozen=True):
+    """What a receiver process is told.
+
+    Attributes:
+        feed: the channels, as the text of a feed.toml.
+        wire: where its frames come from.
+        telemetry_fd: the block to publish into.
+        result_fd: file to write the result to, as JSON.
+        control_fd: the replayer's control block; -1 where there is no replayer.
+        side_fd: the side table; -1 none.
+        block: wait in the kernel instead of spinning.
+        cpu: core of the loop; -1 any.
+        verify: whether a wrong checksum is loss.
+        first_ns: recorded time of the first frame, or now for a live feed: tells protocols the date.
+        trace: frames whose stamps are kept for the proof of timing.
+        prime: capture to read up to `prime_until` before the first frame comes; "" none.
+        prime_until: recorded time, ns since 1970.
+        speed: asked for, as a factor; 0 at max and flood.
+    """
+
+    feed: str
+    wire: WireSpec
+    telemetry_fd: int
+    result_fd: int
+    control_fd: int = -1
+    side_fd: int = -1
+    block: bool = False
+    cpu: int = -1
+    verify: bool = True
+    first_ns: int = 0
+    trace: int = 0
+    prime: str = ""
+    prime_until: int = 0
+    speed: float = 1.0
+
+
+def main() -> None:
+    """Run until the replay has ended, or a signal came; write the result; exit 2 with one line on an error."""
+    import ctypes
+
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(2)
+    stopped = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        config = msgspec.json.decode(_read(int(sys.argv[1])), type=ReceiverConfig)
+        receive(config, lambda: stopped)
+    except SimbenchError as error:
+        sys.exit(_complain(str(error)))
+    except (OSError, MemoryError) as error:
+        sys.exit(_complain(f"receiver: {error}"))
+
+
+def receive(config: ReceiverConfig, stopped: Any) -> None:
+    """Open the wire, receive until the end, write the result."""
+    from simbench.feed.definition import parse
+    from simbench.measure import telemetry as t
+    from simbench.receive import result
+    from simbench.receive.receiver import Receiver
+    from simbench.receive.worker import Worker
+    from simbench.replay.control import Control
+    from simbench.wire.spec import open_receiver
+
+    feed = parse(config.feed)
+    receiver = Receiver(feed, first_ns=config.first_ns, batch=1, verify=config.verify)
+    if config.prime:
+        _prime(receiver, config)
+    control = Control.attach(config.control_fd) if config.control_fd >= 0 else Control.create()
+    side = t.map_words(config.side_fd) if config.side_fd >= 0 else np.zeros(0, np.int64)
+    groups = [line.group for channel in feed.channels for line in channel.lines]
+    with open_receiver(config.wire, groups=groups) as end:
+        worker = Worker(
+            receiver,
+            end,
+            control=control.words,
+            side=side,
+            telemetry=t.attach(config.telemetry_fd),
+            driven=config.control_fd >= 0,
+            block=config.block,
+            cpu=config.cpu if config.cpu >= 0 else None,
+            trace=config.trace,
+        )
+        gc.freeze()
+        gc.disable()  # nothing is made while frames come, and a collection would be a hiccup of our own
+        worker.start()
+        worker.watch(stopped)
+        found = {
+            "book": result.build(receiver, _capture(config, worker)),
+            "stages": worker.stages(),
+            "hiccups": worker.hiccups(),
+            "received": int(worker.live[_received()]),
+            "drops": {name: count for name, count in end.counters().items() if count},
+            "unstamped": int(worker.live[_unstamped()]),
+            "polls": worker.polls(),
+            "wire": end.description,
+        }
+        if len(worker.traced()):
+            from simbench.measure.timing import proof
+
+            found["timing"] = proof(worker.traced(), speed=config.speed)
+        _write(config.result_fd, msgspec.json.encode(found))
+
+
+def _prime(receiver: Receiver, config: ReceiverConfig) -> None:
+    """Read the capture up to the start of the replay, so that the books are what they were then."""
+    from simbench.capture.dissect import Dissector
+    from simbench.capture.reader import open_capture
+    from simbench.receive import pipeline
+    from simbench.receive.receiver import FLOWS
+
+    dissector = Dissector(verify_checksums=config.verify, capacity=FLOWS)
+    for block in open_capture(Path(config.prime)).blocks():
+        dissector.dissect(block)
+        before = block.frames["stamp"] < config.prime_until
+        receiver.take(block.data, block.frames[before], dissector.flows)
+    receiver.routes[:] = pipeline.UNROUTED
+
+
+def _capture(config: ReceiverConfig, worker: Worker) -> dict[str, Any]:
+    from simbench.receive import live, pipeline
+
+    return {
+        "frames": int(worker.live[live.RECEIVED]),
+        "truncated": False,
+        "backward_stamps": 0,
+        "first_ns": str(config.first_ns),
+        "last_ns": str(worker.receiver.counter(pipeline.NOW)),
+        "left_out": worker.dissector.left_out(),
+        "notes": [],
+    }
+
+
+def _received() -> int:
+    from simbench.receive import live
+
+    return live.RECEIVED
+
+
+def _unstamped() -> int:
+    from simbench.receive import live
+
+    return live.UNSTAMPED
+
+
+def _read(fd: int) -> bytes:
+    return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
+def _write(fd: int, data: bytes) -> None:
+    os.ftruncate(fd, 0)
+    view = memoryview(data)
+    at = 0
+    while at < len(view):
+        at += os.pwrite(fd, view[at:], at)
+
+
+def _complain(line: str) -> int:
+    print(line, file=sys.stderr)  # noqa: T201 - the parent shows it to the user
+    return 2
+
+
+if __name__ == "__main__":
+    main()

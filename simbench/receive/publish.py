@@ -1,0 +1,216 @@
+"""What the receive loop copies into telemetry every few milliseconds, and the books that readers have leased."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from numba import njit
+
+from simbench.book import layout as b
+from simbench.book.ladder import ladder
+from simbench.feed import layout as f
+from simbench.feed.streams import stream_words
+from simbench.kernel.pure import load_acquire, store_release
+from simbench.measure import telemetry as t
+from simbench.protocol.contract import MALFORMED, MESSAGES, UNKNOWN
+from simbench.receive import pipeline as p
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.int64]
+
+FRAMES: Final = t.counter("frames")
+DATAGRAMS: Final = t.counter("datagrams")
+BYTES: Final = t.counter("bytes")
+OTHER_FRAMES: Final = t.counter("other_frames")
+CHECKSUM_LOST: Final = t.counter("checksum_lost")
+BAD_HEADERS: Final = t.counter("bad_headers")
+PACKETS: Final = t.counter("packets")
+DELIVERED: Final = t.counter("delivered")
+MESSAGE_COUNT: Final = t.counter("messages")
+UNKNOWN_COUNT: Final = t.counter("unknown_messages")
+MALFORMED_COUNT: Final = t.counter("malformed")
+EVENT_COUNT: Final = t.counter("events")
+INSTRUMENTS_A_TIME: Final = 512  # rows of the directory that one publication refreshes: a bounded share of time
+ANOMALIES: Final = len(b.ANOMALIES)
+
+
+@njit(cache=True, nogil=True)
+def publish(
+    telemetry: Words,
+    words: Words,
+    channels: NDArray[np.int64],
+    states: Words,
+    sequencer: Words,
+    book: Words,
+    ladders: NDArray[np.int64],
+    now: int,
+) -> None:
+    """Copy counters, lines, gaps, instruments and leased books.
+
+    Args:
+        telemetry: the block, see measure/telemetry.py.
+        words: the pipeline's.
+        channels: int64[c, 3]: protocol, first and last word of its state.
+        states: the channels' protocol states.
+        sequencer: its block.
+        book: the books' block.
+        ladders: int64[4, SLOT_DEPTH, 4], scratch.
+        now: CLOCK_MONOTONIC.
+    """
+    telemetry[t.REPLAY_NOW] = words[p.NOW]
+    telemetry[DATAGRAMS] = words[p.DATAGRAMS]
+    telemetry[BYTES] = words[p.BYTES]
+    telemetry[OTHER_FRAMES] = words[p.OTHER]
+    telemetry[CHECKSUM_LOST] = words[p.LOST_CHECKSUM]
+    telemetry[BAD_HEADERS] = words[p.BAD_HEADERS]
+    telemetry[PACKETS] = words[p.PACKETS]
+    telemetry[DELIVERED] = words[p.DELIVERED]
+    telemetry[EVENT_COUNT] = words[p.EVENTS_APPLIED]
+    messages = 0
+    unknown = 0
+    damaged = 0
+    for channel in range(len(channels)):
+        base = channels[channel, 1]
+        messages += states[base + MESSAGES]
+        unknown += states[base + UNKNOWN]
+        damaged += states[base + MALFORMED]
+    telemetry[MESSAGE_COUNT] = messages
+    telemetry[UNKNOWN_COUNT] = unknown
+    telemetry[MALFORMED_COUNT] = damaged
+    for kind in range(ANOMALIES):
+        total = 0
+        for channel in range(len(channels)):
+            total += book[book[b.CHANNELS] + channel * b.CHANNEL_WORDS + b.CHANNEL_ANOMALIES + 3 * kind]
+        telemetry[t.ANOMALY_BASE + kind] = total
+    publish_lines(telemetry, sequencer)
+    publish_gaps(telemetry, sequencer)
+    publish_instruments(telemetry, book)
+    for slot in range(t.SLOTS):
+        publish_slot(telemetry, book, ladders, t.SLOT_BASE + slot * t.SLOT_WORDS, now)
+    store_release(telemetry, t.BEAT, now)
+
+
+@njit(cache=True, nogil=True)
+def publish_lines(telemetry: Words, sequencer: Words) -> None:
+    """Copy what was counted of each line, over all streams of its channel."""
+    for row in range(telemetry[t.LINES]):
+        base = t.LINE_BASE + row * t.LINE_WORDS
+        datagrams = won = duplicates = late = missing = 0
+        highest = seen = 0
+        for stream in range(sequencer[f.STREAM + f.T_USED]):
+            at = sequencer[f.STREAM + f.T_BASE] + stream * stream_words(sequencer)
+            if sequencer[at + f.S_CHANNEL] != telemetry[base + t.LINE_CHANNEL]:
+                continue
+            line = at + f.LINES_AT + telemetry[base + t.LINE_NUMBER] * f.LINE_WORDS
+            datagrams += sequencer[line + f.L_DATAGRAMS]
+            won += sequencer[line + f.L_WON]
+            duplicates += sequencer[line + f.L_DUPLICATES]
+            late += sequencer[line + f.L_LATE]
+            missing += sequencer[line + f.L_MISSING_UNITS]
+            if sequencer[line + f.L_DATAGRAMS] > 0:
+                highest = max(highest, sequencer[line + f.L_NEXT] - 1)
+                seen = max(seen, sequencer[line + f.L_LAST_AT])
+        telemetry[base + t.LINE_DATAGRAMS] = datagrams
+        telemetry[base + t.LINE_WON] = won
+        telemetry[base + t.LINE_DUPLICATES] = duplicates
+        telemetry[base + t.LINE_LATE] = late
+        telemetry[base + t.LINE_MISSING] = missing
+        telemetry[base + t.LINE_HIGHEST] = highest
+        telemetry[base + t.LINE_SEEN] = seen
+
+
+@njit(cache=True, nogil=True)
+def publish_gaps(telemetry: Words, sequencer: Words) -> None:
+    """Copy the gap records that are new, and the holes that are open now."""
+    total = sequencer[f.RECORD + f.T_USED]
+    for number in range(max(telemetry[t.GAPS], total - t.GAP_ROWS), total):
+        record = sequencer[f.RECORD + f.T_BASE] + number * f.RECORD_WORDS
+        row = t.GAP_BASE + number % t.GAP_ROWS * t.GAP_WORDS
+        telemetry[row + t.GAP_CHANNEL] = sequencer[record + f.G_CHANNEL]
+        telemetry[row + t.GAP_EPOCH] = sequencer[record + f.G_EPOCH]
+        telemetry[row + t.GAP_FIRST] = sequencer[record + f.G_FIRST]
+        telemetry[row + t.GAP_LAST] = sequencer[record + f.G_LAST]
+        telemetry[row + t.GAP_DETECTED] = sequencer[record + f.G_DETECTED]
+        telemetry[row + t.GAP_CLOSED] = sequencer[record + f.G_CLOSED]
+        telemetry[row + t.GAP_OUTCOME] = sequencer[record + f.G_OUTCOME]
+    for number in range(telemetry[t.GAPS], total):
+        lost = sequencer[sequencer[f.RECORD + f.T_BASE] + number * f.RECORD_WORDS + f.G_OUTCOME] == f.LOST
+        telemetry[t.GAPS_LOST] += lost
+        telemetry[t.GAPS_FILLED] += not lost
+    store_release(telemetry, t.GAPS, total)
+    count = 0
+    for stream in range(sequencer[f.STREAM + f.T_USED]):
+        at = sequencer[f.STREAM + f.T_BASE] + stream * stream_words(sequencer)
+        hole = sequencer[at + f.S_HOLE]
+        while hole != f.NIL and count < t.OPEN_ROWS:
+            words = sequencer[f.HOLE + f.T_BASE] + hole * f.HOLE_WORDS
+            row = t.OPEN_BASE + count * t.GAP_WORDS
+            telemetry[row + t.GAP_CHANNEL] = sequencer[at + f.S_CHANNEL]
+            telemetry[row + t.GAP_EPOCH] = sequencer[
+                sequencer[f.EPOCH + f.T_BASE] + sequencer[at + f.S_EPOCH] * f.EPOCH_WORDS + f.E_NUMBER
+            ]
+            telemetry[row + t.GAP_FIRST] = sequencer[words + f.O_FIRST]
+            telemetry[row + t.GAP_LAST] = sequencer[words + f.O_LAST]
+            telemetry[row + t.GAP_DETECTED] = sequencer[words + f.O_DETECTED]
+            telemetry[row + t.GAP_CLOSED] = 0
+            count += 1
+            hole = sequencer[words + f.O_NEXT]
+    store_release(telemetry, t.GAPS_OPEN, count)
+
+
+@njit(cache=True, nogil=True)
+def publish_instruments(telemetry: Words, book: Words) -> None:
+    """Refresh the directory: new instruments at once, how busy the others are a share at a time."""
+    count = min(book[b.INSTRUMENT_COUNT], t.INSTRUMENT_ROWS)
+    known = telemetry[t.INSTRUMENTS]
+    for index in range(known, count):
+        publish_instrument(telemetry, book, index)
+    if count > 0:
+        start = telemetry[t.REFRESHED] % count
+        for step in range(min(count, INSTRUMENTS_A_TIME)):
+            publish_instrument(telemetry, book, (start + step) % count)
+        telemetry[t.REFRESHED] = start + min(count, INSTRUMENTS_A_TIME)
+    store_release(telemetry, t.INSTRUMENTS, count)
+
+
+@njit(cache=True, nogil=True)
+def publish_instrument(telemetry: Words, book: Words, index: int) -> None:
+    """Copy one row of the directory."""
+    row = t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS
+    at = book[b.INSTRUMENTS] + index * b.INSTRUMENT_WORDS
+    telemetry[row + t.INSTRUMENT_CHANNEL] = book[at + b.CHANNEL]
+    telemetry[row + t.INSTRUMENT_KEY] = book[at + b.KEY]
+    for word in range(3):
+        telemetry[row + t.INSTRUMENT_SYMBOL + word] = book[at + b.SYMBOL + word]
+    telemetry[row + t.INSTRUMENT_PRICE_EXPONENT] = book[at + b.PRICE_EXPONENT]
+    telemetry[row + t.INSTRUMENT_QUANTITY_EXPONENT] = book[at + b.QUANTITY_EXPONENT]
+    telemetry[row + t.INSTRUMENT_UPDATES] = book[at + b.EVENTS]
+
+
+@njit(cache=True, nogil=True)
+def publish_slot(telemetry: Words, book: Words, ladders: NDArray[np.int64], base: int, now: int) -> None:
+    """Copy a leased book where it changed since it was last copied, under the slot's seqlock."""
+    wanted = load_acquire(telemetry, base + t.SLOT_WANTED)
+    if wanted <= 0 or wanted > book[b.INSTRUMENT_COUNT] or now - telemetry[base + t.SLOT_LEASED] > t.LEASE_NS:
+        return
+    at = book[b.INSTRUMENTS] + (wanted - 1) * b.INSTRUMENT_WORDS
+    if telemetry[base + t.SLOT_SHOWN] == wanted and telemetry[base + t.SLOT_CHANGE] == book[at + b.EVENTS]:
+        return
+    store_release(telemetry, base + t.SLOT_LOCK, telemetry[base + t.SLOT_LOCK] + 1)
+    ladder(book, wanted - 1, t.SLOT_DEPTH, ladders)
+    for side in range(4):
+        for level in range(t.SLOT_DEPTH):
+            for word in range(4):
+                cell = base + t.SLOT_LADDER + (side * t.SLOT_DEPTH + level) * 4 + word
+                # A release for each word keeps all of them between the two versions of the lock.
+                store_release(telemetry, cell, ladders[side, level, word])
+    store_release(telemetry, base + t.SLOT_SHOWN, wanted)
+    store_release(telemetry, base + t.SLOT_CHANGE, book[at + b.EVENTS])
+    store_release(telemetry, base + t.SLOT_TRADE_PRICE, book[at + b.LAST_PRICE])
+    store_release(telemetry, base + t.SLOT_TRADE_QUANTITY, book[at + b.LAST_QUANTITY])
+    store_release(telemetry, base + t.SLOT_TRADE_TIME, book[at + b.LAST_TIME])
+    store_release(telemetry, base + t.SLOT_STATE, book[at + b.STATE])
+    store_release(telemetry, base + t.SLOT_LOCK, telemetry[base + t.SLOT_LOCK] + 1)

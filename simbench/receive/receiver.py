@@ -1,0 +1,265 @@
+"""The receiver's state and its kernels for one feed: what `book`, `verify` and the receiver process all drive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.book.books import Books
+from simbench.book.layout import BookChannel
+from simbench.errors import SimbenchError
+from simbench.event import EVENT
+from simbench.feed.sequencer import Sequencer
+from simbench.frame import FRAME
+from simbench.protocol.contract import (
+    EVENT_BUFFER,
+    HEADER,
+    INEXACT,
+    MALFORMED,
+    MESSAGES,
+    UNKNOWN,
+    Options,
+    Protocol,
+    new_state,
+)
+from simbench.protocol.registry import load
+from simbench.receive import pipeline
+from simbench.receive.routes import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from simbench.feed.definition import Channel, Feed
+
+OFFLINE_BATCH = 128  # events gathered before they are applied: enough for prefetching to hide the memory behind them
+FLOWS = 1 << 16  # rows of a dissector's flow table
+
+
+@dataclass
+class State:
+    """All that a receiver remembers, as plain arrays with index links only: a copy of them is a checkpoint.
+
+    Attributes:
+        books: the books' block.
+        sequencer: the sequencer's block and its held payloads.
+        protocols: int64[n], the channels' protocol states one behind the other.
+        words: int64[PIPELINE], where the pipeline stands.
+    """
+
+    books: Books
+    sequencer: Sequencer
+    protocols: NDArray[np.int64]
+    words: NDArray[np.int64]
+
+    def copy(self) -> State:
+        """Return a checkpoint."""
+        return State(self.books.copy(), self.sequencer.copy(), self.protocols.copy(), self.words.copy())
+
+
+class Receiver:
+    """Everything from dissected frames to books, for the channels of a feed.
+
+    Args:
+        feed: the channels and their lines.
+        first_ns: stamp of the first frame, ns since 1970; tells protocols the date.
+        batch: events gathered before they are applied.
+        verify: whether a wrong checksum is loss.
+        only_line: the one line of every channel that is listened to; all where None.
+        on_events: called with (channel, EVENT records) before these are applied; slow, for checking.
+        orders: live orders to make room for at once.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        first_ns: int = 0,
+        batch: int = OFFLINE_BATCH,
+        verify: bool = True,
+        only_line: str | None = None,
+        on_events: Callable[[int, NDArray[Any]], None] | None = None,
+        orders: int = 1 << 16,
+    ) -> None:
+        self.feed = feed
+        self.protocols: list[Protocol] = []
+        self._kinds = [self._kind(channel) for channel in feed.channels]
+        states = [
+            new_state(self.protocol(number), _options(channel, first_ns))
+            for number, channel in enumerate(feed.channels)
+        ]
+        ends = np.cumsum([len(state) for state in states])
+        self.channels = np.array(
+            [(kind, end - len(state), end) for kind, end, state in zip(self._kinds, ends, states, strict=True)],
+            np.int64,
+        ).reshape(-1, 3)
+        self.state = State(
+            books=Books.create(book_channels(feed), orders=orders),
+            sequencer=Sequencer.create([len(channel.lines) for channel in feed.channels]),
+            protocols=np.concatenate(states),
+            words=pipeline.new_words(batch=batch, verify=verify),
+        )
+        self.router = Router(feed, only_line=only_line)
+        self.routes = np.full(FLOWS, pipeline.UNROUTED, np.int64)
+        self.header = np.zeros(1, HEADER)
+        self.events = np.zeros(2 * EVENT_BUFFER, EVENT)
+        self._on_events = on_events
+        if on_events is not None:
+            self.state.words[pipeline.PARANOID] = pipeline.LOOK_FIRST
+        padding = [self.protocols[0]] * (pipeline.PROTOCOLS - len(self.protocols))
+        self.framers = tuple(protocol.frame for protocol in (*self.protocols, *padding))
+        self.decoders = tuple(protocol.decode for protocol in (*self.protocols, *padding))
+
+    def _kind(self, channel: Channel) -> int:
+        protocol = load(channel.protocol, channel.schema)
+        if protocol not in self.protocols:
+            if len(self.protocols) == pipeline.PROTOCOLS:
+                raise SimbenchError(f"one run takes at most {pipeline.PROTOCOLS} different protocols")
+            self.protocols.append(protocol)
+        return self.protocols.index(protocol)
+
+    def protocol(self, channel: int) -> Protocol:
+        """Return the protocol of a channel by its number."""
+        return self.protocols[self._kinds[channel]]
+
+    def take(self, data: NDArray[np.uint8], frames: NDArray[Any], flows: NDArray[Any]) -> int:
+        """Take a batch of dissected frames to the books.
+
+        Args:
+            data: the batch's bytes.
+            frames: FRAME[n].
+            flows: FLOW[m], the dissector's table.
+
+        Returns:
+            pipeline.DONE when all frames were taken, pipeline.STOPPED at a stop that was asked for; call again with
+            the same batch to go on.
+        """
+        while True:
+            status = self._advance(data, frames)
+            if status == pipeline.DONE:
+                self.state.words[pipeline.INDEX] = 0
+                return status
+            if status == pipeline.STOPPED:
+                return status
+            self.serve(status, frames, flows)
+
+    def serve(self, status: int, frames: NDArray[Any], flows: NDArray[Any]) -> None:
+        """Give a pipeline that stopped what it asked for: a route, or a larger block."""
+        words = self.state.words
+        if status == pipeline.NEW_FLOW:
+            row = int(frames[words[pipeline.INDEX]]["flow"])
+            self.routes[row] = self.router.route(flows[row])
+        elif status == pipeline.GROW_BOOK:
+            self.state.books.grow()
+        elif status == pipeline.GROW_SEQUENCER:
+            self.state.sequencer.grow()
+        elif status == pipeline.LOOK and self._on_events is not None:
+            first, last = int(words[pipeline.FIRST]), int(words[pipeline.LAST])
+            self._on_events(int(words[pipeline.CHANNEL]), self.events[first:last])
+
+    def _advance(self, data: NDArray[np.uint8], frames: NDArray[Any]) -> int:
+        state = self.state
+        return int(
+            pipeline.advance(
+                data,
+                frames,
+                len(frames),
+                state.words,
+                self.routes,
+                self.channels,
+                self.framers,
+                self.decoders,
+                state.protocols,
+                state.sequencer.memory,
+                state.sequencer.slab,
+                state.books.memory,
+                self.header,
+                self.events,
+            )
+        )
+
+    def finish(self) -> None:
+        """End the data: open holes become records, held packets are released."""
+        words, sequencer = self.state.words, self.state.sequencer
+        words[pipeline.UNTIL] = pipeline.NEVER
+        nobody, nothing = np.zeros(0, FRAME), np.zeros(1, np.uint8)
+        while True:
+            ready = sequencer.finish(int(words[pipeline.NOW]))
+            words[pipeline.DRAINED] = sequencer.due_stream()
+            while self.take(nothing, nobody, nobody) != pipeline.DONE:
+                pass
+            if ready == 0:
+                break
+
+    def begin_epoch(self, now: int) -> None:
+        """Begin anew, as after a loop or a jump of the replayer: sequences and books start from nothing."""
+        self.state.words[pipeline.NOW] = now
+        for number in range(len(self.feed.channels)):
+            self.state.sequencer.new_epoch(number, now)
+            self.state.books.reset(number, now)
+
+    def stop_after(self, channel: int, sequence: int) -> None:
+        """Ask for a stop after a sequence of a channel."""
+        self.state.words[pipeline.STOP_CHANNEL] = channel
+        self.state.words[pipeline.STOP_SEQUENCE] = sequence
+
+    def counter(self, slot: int) -> int:
+        """Return one of the pipeline's counters."""
+        return int(self.state.words[slot])
+
+    def channel_state(self, channel: int) -> NDArray[np.int64]:
+        """Return the protocol state of a channel."""
+        _, first, last = self.channels[channel]
+        return self.state.protocols[first:last]
+
+    def messages(self) -> dict[str, Any]:
+        """Return the message counters after arbitration, in the shape of `book --json`."""
+        by_type: dict[str, int] = {}
+        totals = {"total": 0, "unknown": 0, "malformed": 0, "inexact": 0}
+        slots = {"total": MESSAGES, "unknown": UNKNOWN, "malformed": MALFORMED, "inexact": INEXACT}
+        for number in range(len(self.feed.channels)):
+            state = self.channel_state(number)
+            for name, slot in slots.items():
+                totals[name] += int(state[slot])
+            for message in self.protocol(number).messages:
+                if state[message.counter]:
+                    by_type[message.key] = by_type.get(message.key, 0) + int(state[message.counter])
+        return {
+            "total": totals["total"],
+            "by_type": dict(sorted(by_type.items())),
+            "unknown": totals["unknown"],
+            "malformed": totals["malformed"],
+            "inexact": totals["inexact"],
+            "bad_headers": self.counter(pipeline.BAD_HEADERS),
+        }
+
+
+def book_channels(feed: Feed) -> list[BookChannel]:
+    """Return what the books of each channel are like, as its protocol says."""
+    found = []
+    for channel in feed.channels:
+        protocol = load(channel.protocol, channel.schema)
+        found.append(
+            BookChannel(
+                name=channel.name,
+                price_exponent=protocol.price_exponent,
+                quantity_exponent=protocol.quantity_exponent,
+                text_key=protocol.text_key,
+                kind=protocol.book,
+                depth=protocol.depth,
+                implied_depth=protocol.implied_depth,
+            )
+        )
+    return found
+
+
+def _options(channel: Channel, first_ns: int) -> Options:
+    return Options(
+        schema=channel.schema,
+        timezone=channel.timezone,
+        session_start=channel.session_start,
+        first_ns=first_ns,
+    )

@@ -1,0 +1,239 @@
+"""A receiver at work on a wire: the loop in its thread, and what it asks for in between."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from simbench.capture.dissect import Dissector
+from simbench.frame import FRAME
+from simbench.measure import telemetry as t
+from simbench.receive import live as w
+from simbench.receive import pipeline
+from simbench.receive.receiver import FLOWS, Receiver
+from simbench.replay import control as c
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from simbench.wire.contract import ReceiverEnd
+
+    Words = NDArray[np.int64]
+
+DRAIN_NS: Final = 200_000_000  # of silence after the last frame was sent: what has not come by then is lost
+REFRESH_S: Final = 0.25  # between looks at the counters that the kernel keeps
+WIRE_DROPS: Final = ("rx_ring_full", "rx_dropped", "fill_empty", "socket_overflow", "link_dropped")
+
+
+class Worker:
+    """Runs a receiver on one end of a wire.
+
+    Args:
+        receiver: whose state it is.
+        end: where frames come out; closed by the caller.
+        control: the replayer's control block; a block of its own where there is no replayer.
+        side: the side table, flat int64; empty where there is none.
+        telemetry: what it publishes into.
+        driven: whether a replayer says what time it is.
+        block: wait in the kernel instead of spinning.
+        cpu: core to run on; any where None.
+        trace: frames whose stamps are kept for the proof of timing.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        end: ReceiverEnd,
+        *,
+        control: Words,
+        side: Words,
+        telemetry: Words,
+        driven: bool,
+        block: bool,
+        cpu: int | None,
+        trace: int,
+    ) -> None:
+        self.receiver = receiver
+        self.end = end
+        self._control = control
+        self._side = side
+        self._telemetry = telemetry
+        self._cpu = cpu
+        self.live = np.zeros(w.LIVE, np.int64)
+        self.live[w.BLOCK] = block
+        self.live[w.DRIVEN] = driven
+        self.live[w.SIDE_ROWS] = len(side) // 8
+        self.trace = np.zeros((trace, w.TRACE), np.int64)
+        self.dissector = Dissector(capacity=FLOWS)
+        self._frames = np.zeros(end.batch, FRAME)
+        self._ladders = np.zeros((4, t.SLOT_DEPTH, 4), np.int64)
+        self.failure: BaseException | None = None
+        for row, group in enumerate(end.flows):
+            receiver.routes[row] = receiver.router.of_group(group)
+        self._name_lines()
+        self._thread = threading.Thread(target=self._run, name="receive", daemon=True)
+
+    def _name_lines(self) -> None:
+        row = 0
+        for number, channel in enumerate(self.receiver.feed.channels):
+            for place in range(len(channel.lines)):
+                if row < t.LINE_ROWS:
+                    base = t.LINE_BASE + row * t.LINE_WORDS
+                    self._telemetry[base + t.LINE_CHANNEL] = number
+                    self._telemetry[base + t.LINE_NUMBER] = place
+                    row += 1
+        self._telemetry[t.LINES] = row
+        self._telemetry[t.CHANNELS] = len(self.receiver.feed.channels)
+
+    def start(self) -> None:
+        """Start the loop; the replayer may send from now on."""
+        self._telemetry[t.PID] = os.getpid()
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            if self._cpu is not None:
+                os.sched_setaffinity(0, {self._cpu})
+            self._call()  # compiled and touched before the first frame comes
+            self._telemetry[t.STATE] = t.RUNNING
+            self._control[c.RECEIVER_PID] = os.getpid()
+            self._control[c.RECEIVER_READY] = 1
+            while True:
+                status = self._call()
+                if status == w.ENDED:
+                    break
+                if status == w.NEW_EPOCH:
+                    self._new_epoch()
+                else:
+                    self.receiver.serve(status, self._frames, self.dissector.flows)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which tells the user
+            self.failure = error
+
+    def _call(self) -> int:
+        receiver, state = self.receiver, self.receiver.state
+        return int(
+            w.receive(
+                self.live,
+                self.end.poll,
+                self.end.release,
+                self.end.wait,
+                self.end.words,
+                self.end.memory,
+                self._frames,
+                self.dissector.flow_table,
+                self.dissector.table,
+                self.dissector.words,
+                self.dissector.options,
+                state.words,
+                receiver.routes,
+                receiver.channels,
+                receiver.framers,
+                receiver.decoders,
+                state.protocols,
+                state.sequencer.memory,
+                state.sequencer.slab,
+                state.books.memory,
+                receiver.header,
+                receiver.events,
+                self._control,
+                self._side,
+                self._telemetry,
+                self.trace,
+                self._ladders,
+            )
+        )
+
+    def _new_epoch(self) -> None:
+        """Begin anew where the replayer did: what the last loop left behind is not continued."""
+        self.live[w.EPOCH] = self.live[w.NEXT_EPOCH]
+        self.receiver.begin_epoch(int(self.live[w.RECORDED]))
+
+    def drained(self) -> bool:
+        """Tell whether everything that was sent has been dealt with, or will never come."""
+        if not self._control[c.PHASE] >= c.ENDED:
+            return False
+        sent = int(self._control[c.SENT])
+        lost = sum(self.end.counters()[name] for name in WIRE_DROPS)
+        if int(self.live[w.RECEIVED]) + lost >= sent and self.live[w.N] == 0:
+            return True
+        quiet = max(int(self.live[w.QUIET]), self._ended_at)
+        return time.monotonic_ns() - quiet > DRAIN_NS
+
+    _ended_at = 0
+
+    def watch(self, stopped: Callable[[], bool]) -> None:
+        """Wait for the end: everything drained, a stop asked for, or a failure."""
+        while self._thread.is_alive() and not stopped():
+            if self._control[c.PHASE] >= c.ENDED:
+                self._ended_at = self._ended_at or time.monotonic_ns()
+                if self.live[w.DRIVEN] and self.drained():
+                    break
+            self._refresh()
+            self._thread.join(0.005 if self._ended_at else REFRESH_S)
+        self.stop()
+
+    def _refresh(self) -> None:
+        for name, count in self.end.counters().items():
+            if name in WIRE_DROPS:
+                self._telemetry[t.counter(f"drop_{name}")] = count
+        self._telemetry[t.counter("unmatched")] = self.end.unmatched() if hasattr(self.end, "unmatched") else 0
+
+    def stop(self) -> None:
+        """End the loop, end the data, publish a last time."""
+        self.live[w.STOP] = 1
+        self._thread.join(5.0)
+        if self.failure is not None:
+            self._telemetry[t.STATE] = t.FAILED
+            raise self.failure
+        self.receiver.finish()
+        self._refresh()
+        self._publish()
+        self._telemetry[t.STATE] = t.ENDED
+        self._control[c.RECEIVER_DONE] = 1
+
+    def _publish(self) -> None:
+        from simbench.receive.publish import publish
+
+        receiver, state = self.receiver, self.receiver.state
+        w.publish_live(self._telemetry, self.live)
+        publish(
+            self._telemetry,
+            state.words,
+            receiver.channels,
+            state.protocols,
+            state.sequencer.memory,
+            state.books.memory,
+            self._ladders,
+            time.monotonic_ns(),
+        )
+
+    def traced(self) -> NDArray[np.int64]:
+        """Return the stamps of the first frames: int64[n, 4], recorded, T0, T1, T3."""
+        return self.trace[: self.live[w.TRACED]]
+
+    def stages(self) -> dict[str, Any]:
+        """Return the latency of every stage as reports have it."""
+        from simbench.measure.histogram import SIZE, Histogram
+
+        found = {}
+        for name, _ in t.STAGES:
+            base = t.stage(name)
+            found[name] = Histogram(self._telemetry[base : base + SIZE]).summary()
+        return found
+
+    def hiccups(self) -> dict[str, Any]:
+        """Return what the receiving core lost to others while it looked at an empty wire."""
+        live = self.live
+        return {
+            "count": int(live[w.HICCUPS]),
+            "longest_ns": int(live[w.LONGEST]),
+            "lost_ns": int(live[w.AWAY]),
+            "watched_ns": int(live[w.WATCHED]),
+            "share": float(live[w.AWAY] / live[w.WATCHED]) if live[w.WATCHED] else 0.0,
+        }
