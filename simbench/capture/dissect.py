@@ -13,6 +13,19 @@ from numba import njit
 
 from simbench.capture import checksum, kinds, tunnels
 from simbench.capture.flows import SEED, intern
+from simbench.capture.ipv6 import AUTHENTICATION, DESTINATION, FRAGMENTED, HOP_BY_HOP, ROUTING, extensions
+from simbench.capture.links import (
+    DONE,
+    IN_ETHERNET,
+    IN_IPV4,
+    IN_IPV6,
+    IN_TRANSPORT,
+    IN_TYPE,
+    count_type,
+    enter,
+    llc,
+    short,
+)
 from simbench.frame import (
     BAD_IP_CHECKSUM,
     BAD_UDP_CHECKSUM,
@@ -25,7 +38,6 @@ from simbench.frame import (
     NOT_UDP,
     PAYLOAD_ONLY,
     SNAPPED,
-    UNKNOWN_LINK,
 )
 from simbench.kernel.pure import load_be16, load_be32, load_be64, load_le32, load_u8
 
@@ -36,21 +48,8 @@ VERIFY: Final = 1 << 0  # option: verify IP and UDP checksums
 
 DEEPEST: Final = 24  # headers inside each other
 
-# Where a walk stands: what kind of header starts here.
-IN_ETHERNET: Final = 1
-IN_TYPE: Final = 2  # what an ethertype announced
-IN_IPV4: Final = 3
-IN_IPV6: Final = 4
-IN_TRANSPORT: Final = 5  # what an IP protocol number announced
-DONE: Final = 6
-
 UDP: Final = 17
 GRE: Final = 47
-HOP_BY_HOP: Final = 0
-ROUTING: Final = 43
-FRAGMENTED: Final = 44
-AUTHENTICATION: Final = 51
-DESTINATION: Final = 60
 
 
 class Dissector:
@@ -126,9 +125,8 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
         frame_end = at + frame["captured"]
         end = frame_end  # of what was captured and belongs to the innermost packet so far
         limit = at + frame["wire"]  # of the same on the wire
-        link = frame["link"]
         flags = 0
-        step = DONE
+        step = IN_ETHERNET
         kind = 0  # ethertype, then IP protocol
         vlan = -1
         tags = 0
@@ -137,42 +135,8 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
         sum_addresses = 0
         source_high = source_low = group_high = group_low = 0
 
-        # Link layers (tcpdump.org/linktypes.html).
-        if link == 1:
-            step = IN_ETHERNET
-        elif link in {12, 14, 101, 228, 229}:
-            if at >= end:
-                flags |= _short(counters, at, 1, limit, kinds.BROKEN_LINK)
-            else:
-                step = IN_IPV6 if load_u8(data, at) >> 4 == 6 else IN_IPV4
-        elif link in {113, 276}:
-            size = 16 if link == 113 else 20
-            if at + size > end:
-                flags |= _short(counters, at, size, limit, kinds.BROKEN_LINK)
-            else:
-                kind = load_be16(data, at + 14 if link == 113 else at)
-                at += size
-                step = IN_TYPE
-        elif link in {0, 108}:
-            if at + 4 > end:
-                flags |= _short(counters, at, 4, limit, kinds.BROKEN_LINK)
-            else:
-                # An address family, in the byte order of whoever captured: every family is a small number.
-                family = load_le32(data, at)
-                if family > 0xFFFF:
-                    family = load_be32(data, at)
-                at += 4
-                if family == 2:
-                    step = IN_IPV4
-                elif family in {10, 23, 24, 28, 30}:  # Linux, Windows, NetBSD, FreeBSD, macOS
-                    step = IN_IPV6
-                else:
-                    counters[kinds.LOOPBACK_FAMILY] += 1
-                    flags |= NOT_IP
-        else:
-            counters[kinds.UNKNOWN_LINK_TYPE] += 1
-            flags |= UNKNOWN_LINK
-
+        if frame["link"] != 1:
+            step, kind, at, flags = enter(data, frame["link"], at, end, limit, counters)
         depth = 0
         while step != DONE:
             depth += 1
@@ -183,7 +147,7 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
 
             if step == IN_ETHERNET:
                 if at + 14 > end:
-                    flags |= _short(counters, at, 14, limit, kinds.BROKEN_LINK)
+                    flags |= short(counters, at, 14, limit, kinds.BROKEN_LINK)
                     break
                 kind = load_be16(data, at + 12)
                 at += 14
@@ -200,7 +164,7 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
                     step = IN_IPV6
                 elif tunnels.is_vlan(kind):
                     if at + 4 > end:
-                        flags |= _short(counters, at, 4, limit, kinds.BROKEN_TUNNEL)
+                        flags |= short(counters, at, 4, limit, kinds.BROKEN_TUNNEL)
                         break
                     if tags == 0:
                         vlan = load_be16(data, at) & 0x0FFF
@@ -210,10 +174,10 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
                     kind = load_be16(data, at + 2)
                     at += 4
                     continue
-                elif kind in {tunnels.MPLS_UNICAST, tunnels.MPLS_MULTICAST}:
+                elif kind in (tunnels.MPLS_UNICAST, tunnels.MPLS_MULTICAST):
                     size = tunnels.mpls_labels(data, at, end)
                     if size == tunnels.CUT or at + size == end:
-                        flags |= _short(counters, end, 1, limit, kinds.BROKEN_TUNNEL)
+                        flags |= short(counters, end, 1, limit, kinds.BROKEN_TUNNEL)
                         break
                     if size < 0:
                         counters[kinds.BROKEN_TUNNEL] += 1
@@ -234,27 +198,11 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
                     step = IN_ETHERNET
                     continue
                 elif kind < tunnels.LEAST_TYPE:
-                    # 802.2: destination and source service, control; AA AA 03 and an organisation's own type is SNAP.
-                    if at + 3 > end:
-                        flags |= _short(counters, at, 3, limit, kinds.BROKEN_LINK)
-                        break
-                    service = load_be16(data, at)
-                    if service == 0xAAAA and at + 8 <= end:
-                        organisation = load_be32(data, at + 2) & 0x00FF_FFFF
-                        if organisation == 0:
-                            kind = load_be16(data, at + 6)
-                            at += 8
-                            if kind >= tunnels.LEAST_TYPE:
-                                continue
-                            counters[kinds.LLC] += 1
-                        else:
-                            counters[kinds.CISCO_SNAP if organisation == 0x00000C else kinds.LLC] += 1
-                    else:
-                        counters[kinds.STP if service == 0x4242 else kinds.LLC] += 1
-                    flags |= NOT_IP
-                    break
+                    step, kind, at, flag = llc(data, at, end, limit, counters)
+                    flags |= flag
+                    continue
                 else:
-                    _count_type(counters, kind)
+                    count_type(counters, kind)
                     flags |= NOT_IP
                     break
 
@@ -262,7 +210,7 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
                 # RFC 791: version and header length, total length @2, fragment @6, protocol @9, checksum @10,
                 # addresses @12 and @16
                 if at + 20 > end:
-                    flags |= _short(counters, at, 20, limit, kinds.BROKEN_IPV4)
+                    flags |= short(counters, at, 20, limit, kinds.BROKEN_IPV4)
                     break
                 first = load_u8(data, at)
                 size = (first & 15) * 4
@@ -301,7 +249,7 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
             elif step == IN_IPV6:
                 # RFC 8200: version, payload length @4, next header @6, addresses @8 and @24
                 if at + 40 > end:
-                    flags |= _short(counters, at, 40, limit, kinds.BROKEN_IPV6)
+                    flags |= short(counters, at, 40, limit, kinds.BROKEN_IPV6)
                     break
                 total = 40 + load_be16(data, at + 4)
                 if load_u8(data, at) >> 4 != 6 or at + total > limit:
@@ -323,36 +271,11 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
                 kind = load_u8(data, at + 6)
                 sum_addresses = checksum.add(data, at + 8, at + 24, 0)
                 at += 40
-                extensions = 0
-                while kind in {HOP_BY_HOP, ROUTING, FRAGMENTED, AUTHENTICATION, DESTINATION}:
-                    extensions += 1
-                    if at + 8 > end:
-                        flags |= _short(counters, at, 8, limit, kinds.BROKEN_IPV6)
+                if kind in (HOP_BY_HOP, ROUTING, FRAGMENTED, AUTHENTICATION, DESTINATION):
+                    kind, at, group, flag = extensions(data, at, end, limit, kind, group, counters)
+                    if flag:
+                        flags |= flag
                         break
-                    size = 8
-                    if kind == AUTHENTICATION:
-                        size = (load_u8(data, at + 1) + 2) * 4
-                    elif kind != FRAGMENTED:
-                        size = (load_u8(data, at + 1) + 1) * 8
-                    if at + size > end:
-                        flags |= _short(counters, at, size, limit, kinds.BROKEN_IPV6)
-                        break
-                    if extensions > DEEPEST:
-                        counters[kinds.TOO_DEEP] += 1
-                        flags |= BROKEN
-                        break
-                    if kind == FRAGMENTED and load_be16(data, at + 2) & 0xFFF9:
-                        counters[kinds.FRAGMENT_COUNT] += 1
-                        flags |= FRAGMENT
-                        break
-                    if kind == ROUTING and load_u8(data, at + 3) > 0 and size >= 24:
-                        # Not there yet: the checksum is over the last address of the route (RFC 8200, section 8.1),
-                        # which stands last in types 0 and 2 and first in type 4.
-                        group = at + 8 if load_u8(data, at + 2) == 4 else at + size - 16
-                    kind = load_u8(data, at)
-                    at += size
-                if flags & (SNAPPED | BROKEN | FRAGMENT):
-                    break
                 group_high = load_be64(data, group)
                 group_low = load_be64(data, group + 8)
                 sum_addresses = checksum.add(data, group, group + 16, sum_addresses)
@@ -363,7 +286,7 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
             if kind == UDP:
                 # RFC 768: ports, length @4, checksum @6
                 if at + 8 > end:
-                    flags |= _short(counters, at, 8, limit, kinds.BROKEN_UDP)
+                    flags |= short(counters, at, 8, limit, kinds.BROKEN_UDP)
                     break
                 length = load_be16(data, at + 4)
                 if length < 8 or at + length > limit:
@@ -401,9 +324,9 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
                     port,
                     version,
                     vlan,
-                    frame["interface"],
-                    frame["capture"],
-                    frame["ordinal"],
+                    int(frame["interface"]),
+                    int(frame["capture"]),
+                    int(frame["ordinal"]),
                 )
                 if flow < 0:
                     counters[kinds.FLOW_TABLE_FULL] += 1
@@ -418,7 +341,7 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
             if kind == GRE:
                 size = tunnels.gre_header(data, at, end)
                 if size == tunnels.CUT or (size > 0 and at + size > end):
-                    flags |= _short(counters, end, 1, limit, kinds.BROKEN_TUNNEL)
+                    flags |= short(counters, end, 1, limit, kinds.BROKEN_TUNNEL)
                     break
                 if size == tunnels.OTHER:
                     counters[kinds.GRE_VERSION] += 1
@@ -429,7 +352,7 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
                     flags |= BROKEN
                     break
                 kind = load_be16(data, at + 2)
-                mirrored = kind in {tunnels.ERSPAN_2, tunnels.ERSPAN_3}
+                mirrored = kind in (tunnels.ERSPAN_2, tunnels.ERSPAN_3)
                 counters[kinds.ERSPAN if mirrored else kinds.GRE] += 1
                 at += size
                 step = IN_ETHERNET if mirrored else IN_TYPE
@@ -451,24 +374,3 @@ def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: 
         frame["flags"] = flags
     known: int = counters[kinds.FLOW_COUNT]
     return known
-
-
-@njit(cache=True, nogil=True)
-def _count_type(counters: Words, kind: int) -> None:
-    for at in range(kinds.TYPES, kinds.OTHER_TYPES, 2):
-        if counters[at + 1] == 0:
-            counters[at] = kind
-        if counters[at] == kind:
-            counters[at + 1] += 1
-            return
-    counters[kinds.OTHER_TYPES] += 1
-
-
-@njit(cache=True, nogil=True)
-def _short(counters: Words, at: int, size: int, limit: int, broken: int) -> int:
-    """Count a header that is not all there: cut by snaplen when the wire had it, else broken; return the flag."""
-    if at + size <= limit:
-        counters[kinds.CUT_BY_SNAPLEN] += 1
-        return SNAPPED
-    counters[broken] += 1
-    return BROKEN

@@ -233,7 +233,9 @@ def _clock(ticks: int) -> tuple[int, int, str]:
     words = {0: "1 s", 3: "1 ms", 6: "1 us", 9: "1 ns", 12: "1 ps"}.get(power, f"10^-{power} s")
     if power <= 9:
         return MULTIPLY, 10 ** (9 - power), words
-    return DIVIDE, 10 ** min(power - 9, 18), words  # 64 bits of ticks finer than 10^-27 s are below a nanosecond
+    if power > 27:  # 64 bits of such ticks are not 2 ns together
+        return BINARY, 0x7F, words
+    return DIVIDE, 10 ** (power - 9), words
 
 
 @njit(cache=True, nogil=True)
@@ -283,8 +285,8 @@ def scan(data: Bytes, frames: Frames, first: int, words: Words, table: Words) ->
             status = PARSE
             break
         length = load_be32(data, at + 4) if big else load_le32(data, at + 4)
-        packet = kind in {ENHANCED, SIMPLE, PACKET}
-        wanted = packet or kind in {INTERFACE, STATISTICS}
+        packet = kind in (ENHANCED, SIMPLE, PACKET)
+        wanted = packet or kind in (INTERFACE, STATISTICS)
         if length < 12 or length % 4 != 0 or (wanted and length > ROOM):
             words[LENGTH] = length
             status = DAMAGED

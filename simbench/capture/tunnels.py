@@ -42,7 +42,7 @@ GRE_VERSION_BITS: Final = 7
 @njit(inline="always")
 def is_vlan(kind: int) -> bool:
     """Tell whether an ethertype is that of a VLAN tag."""
-    return kind in {CUSTOMER_VLAN, SERVICE_VLAN, 0x9100, 0x9200, 0x9300}
+    return kind in (CUSTOMER_VLAN, SERVICE_VLAN, 0x9100, 0x9200, 0x9300)
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,31 @@
+"""What every room's tests share: the real captures, and a word at the end on how many tests used them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_captures() -> Path:
+    """Return the folder of real captures, or skip: they are no part of the project."""
+    folder = os.environ.get("SIMBENCH_CAPTURES")
+    if not folder:
+        pytest.skip("SIMBENCH_CAPTURES is not set: no real captures")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.skip(f"SIMBENCH_CAPTURES is {folder}, which is no folder: no real captures")
+    return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests ran on real captures."""
+    reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, []) if r.when == "call"]
+    ran = sum(("uses_real_captures", True) in report.user_properties for report in reports)
+    terminalreporter.write_line(f"{ran} tests used real captures (SIMBENCH_CAPTURES)")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Mark the tests that use real captures, in a way that also comes back from worker processes."""
+    if "real_captures" in getattr(item, "fixturenames", ()):
+        item.user_properties.append(("uses_real_captures", True))
