@@ -1,0 +1,1 @@
+"""Feed definitions, lines, sequencer, epochs and gaps: what makes one stream of messages of several lines."""

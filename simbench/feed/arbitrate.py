@@ -1,0 +1,530 @@
+"""The arbitration: one packet in, a verdict out; a clock that moves; held packets that go on.
+
+Pure functions of (memory, slab) and their arguments. `now` is whatever clock the caller runs by, as a rule replay
+time, and must not go back. The way of one packet:
+
+    verdict = offer(...)
+    NEED_ROOM     nothing has changed: Sequencer.grow(), offer again
+    DRAIN    release() until NIL, offer again
+    DELIVER  decode it after its first memory[OUT_SKIP] units
+    any      while memory[OUT_MORE]: release() and decode what memory[OUT_START]... say, out of the slab
+
+Deadlines count in offer() and in tick() alike, so that decisions do not depend on how often tick() is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numba import njit
+
+from simbench.feed.admit import (
+    admit,
+    epoch_base,
+    go_live,
+    is_ready,
+    limit,
+    line_base,
+    refresh,
+    refresh_line,
+)
+from simbench.feed.doubts import begin_in_doubt, completes, resolve, ripen, settle, wait_in_doubt
+from simbench.feed.epochs import (
+    FRESH,
+    OLD,
+    abandon,
+    has_epoch,
+    place,
+)
+from simbench.feed.gaps import give_up, open_units, record
+from simbench.feed.layout import (
+    BY_DAMAGE,
+    BY_END,
+    BY_OVERFLOW,
+    BY_TIME,
+    C_RECENT,
+    CHANNEL,
+    CHANNEL_WORDS,
+    CONFLICT,
+    DELIVER,
+    DOUBT,
+    DOUBT_JUMP,
+    DRAIN,
+    DUE,
+    E_SESSION,
+    EMPTY,
+    HEARTBEAT,
+    HELD,
+    HOLE,
+    HOLE_WORDS,
+    INVALID,
+    INVALIDS,
+    JOINING,
+    K_ARRIVED,
+    K_FIRST,
+    K_FLAGS,
+    K_LENGTH,
+    K_LINE,
+    K_ORDINAL,
+    K_SENT,
+    K_SESSION,
+    K_UNITS,
+    L_CONFLICTS,
+    L_DATAGRAMS,
+    L_DUPLICATES,
+    L_EPOCH,
+    L_FAST,
+    L_FIRST_AT,
+    L_HEARTBEATS,
+    L_LAST_AT,
+    L_LATE,
+    L_NEXT,
+    L_RUN,
+    L_RUN_FIRST,
+    L_SENT,
+    L_UNSEQUENCED,
+    L_WON,
+    LATE,
+    LINE_WORDS,
+    LINES_AT,
+    LIVE,
+    LOST,
+    NEED_ROOM,
+    NEVER,
+    NIL,
+    O_DETECTED,
+    OUT_ARRIVED,
+    OUT_CHANNEL,
+    OUT_END,
+    OUT_FIRST,
+    OUT_FLAGS,
+    OUT_LINE,
+    OUT_MORE,
+    OUT_ORDINAL,
+    OUT_SENT,
+    OUT_SESSION,
+    OUT_SKIP,
+    OUT_START,
+    OUT_STREAM,
+    OUT_UNITS,
+    REFUSALS,
+    REFUSED,
+    S_CHANNEL,
+    S_DUE,
+    S_ENDED,
+    S_EPOCH,
+    S_EXPECTED,
+    S_FAST,
+    S_HOLE,
+    S_ID,
+    S_JOINED,
+    S_KEY,
+    S_LINES,
+    S_PENDING,
+    S_SENT,
+    S_SESSION,
+    S_STATE,
+    S_SURE,
+    S_TOP,
+    SEEN,
+    SEQUENCE_LIMIT,
+    SLOT,
+    SLOT_BYTES,
+    STREAM,
+    STREAM_WORDS,
+    T_BASE,
+    T_CAPACITY,
+    T_FREE,
+    T_LIMIT,
+    T_USED,
+    W_DIGEST,
+    W_FIRST,
+    W_UNITS,
+    WAIT_NS,
+    WINDOW,
+    WINDOW_WORDS,
+)
+from simbench.feed.missing import add_missing, track
+from simbench.feed.slab import hold, pop, slot_row, store
+from simbench.feed.streams import create, find, has_room, has_room_for_all, stream_base
+from simbench.protocol.contract import END_OF_SESSION, UNSEQUENCED
+
+if TYPE_CHECKING:
+    from simbench.feed.layout import Bytes, Headers, Words
+
+
+@njit(cache=True, nogil=True)
+def offer(
+    memory: Words, slab: Bytes, channel: int, line: int, header: Headers, data: Bytes, digest: int, now: int
+) -> int:
+    """Judge one packet of a line; return a verdict, NEED_ROOM or DRAIN.
+
+    Args:
+        memory: int64[n], the sequencer's.
+        slab: uint8[m], the sequencer's.
+        channel: number of the channel.
+        line: number of the line in the channel.
+        header: HEADER[1], as the protocol's frame() filled it; start and end delimit the messages in data.
+        data: uint8[k], the buffer that holds the datagram; only read where a packet is held.
+        digest: hash of the messages, hash_bytes(data, header.start, header.end).
+        now: ns, of the clock that all times here are of.
+    """
+    stream = memory[memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS + C_RECENT]
+    first = header[0]["first"]
+    units = header[0]["units"]
+    if stream != 0 and header[0]["flags"] == 0 and 0 < units <= SEQUENCE_LIMIT:
+        own = stream + LINES_AT + line * LINE_WORDS
+        if (
+            memory[own + L_FAST] == first
+            and memory[stream + S_KEY] == header[0]["stream"]
+            and memory[stream + S_SESSION] == header[0]["session"]
+        ):
+            end = first + units
+            window = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
+            if memory[stream + S_FAST] == first:
+                memory[own + L_FAST] = end
+                memory[own + L_NEXT] = end
+                memory[own + L_DATAGRAMS] += 1
+                memory[own + L_WON] += 1
+                memory[own + L_LAST_AT] = now
+                memory[own + L_SENT] = header[0]["sent"]
+                memory[stream + S_FAST] = end
+                memory[stream + S_EXPECTED] = end
+                memory[stream + S_TOP] = end
+                memory[stream + S_SENT] = header[0]["sent"]
+                memory[window + W_FIRST] = first
+                memory[window + W_UNITS] = units
+                memory[window + W_DIGEST] = digest
+                memory[OUT_STREAM] = memory[stream + S_ID]
+                memory[OUT_SKIP] = 0
+                memory[OUT_MORE] = 0
+                memory[OUT_FIRST] = first
+                memory[OUT_UNITS] = units
+                memory[OUT_SENT] = header[0]["sent"]
+                return DELIVER
+            if end <= memory[stream + S_EXPECTED] and first > memory[stream + S_SURE]:
+                memory[own + L_FAST] = end
+                memory[own + L_NEXT] = end
+                memory[own + L_DATAGRAMS] += 1
+                memory[own + L_LAST_AT] = now
+                memory[own + L_SENT] = header[0]["sent"]
+                memory[OUT_STREAM] = memory[stream + S_ID]
+                memory[OUT_MORE] = 0
+                if (
+                    memory[window + W_FIRST] == first
+                    and memory[window + W_UNITS] == units
+                    and memory[window + W_DIGEST] != digest
+                ):
+                    memory[own + L_CONFLICTS] += 1
+                    return CONFLICT
+                memory[own + L_DUPLICATES] += 1
+                return SEEN
+    return _consider(memory, slab, channel, line, header, data, digest, now)
+
+
+@njit(cache=True, nogil=True)
+def _consider(
+    memory: Words, slab: Bytes, channel: int, line: int, header: Headers, data: Bytes, digest: int, now: int
+) -> int:
+    """Judge a packet that is not simply the next or a duplicate in order."""
+    first, units, flags = header[0]["first"], header[0]["units"], header[0]["flags"]
+    session, sent = header[0]["session"], header[0]["sent"]
+    memory[OUT_SKIP] = 0
+    memory[OUT_MORE] = 0
+    memory[OUT_FIRST] = first
+    memory[OUT_UNITS] = units
+    memory[OUT_SENT] = sent
+    if not (0 <= first <= SEQUENCE_LIMIT and 0 <= units <= SEQUENCE_LIMIT):
+        memory[INVALIDS] += 1
+        return INVALID
+    if not has_room(memory, channel, header[0]["end"] - header[0]["start"]):
+        return NEED_ROOM
+    stream = find(memory, channel, header[0]["stream"])
+    if stream == NIL:
+        stream = create(memory, channel, header[0]["stream"])
+        if stream == NIL:
+            if memory[STREAM + T_CAPACITY] < memory[STREAM + T_LIMIT]:
+                return NEED_ROOM
+            memory[REFUSALS] += 1
+            return REFUSED
+    memory[memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS + C_RECENT] = stream
+    memory[OUT_STREAM] = memory[stream + S_ID]
+    own = line_base(stream, line)
+    if flags & UNSEQUENCED:
+        _heard(memory, own, now)
+        memory[own + L_UNSEQUENCED] += 1
+        memory[OUT_MORE] = 1 if is_ready(memory, stream) else 0
+        return DELIVER
+    if now >= memory[stream + S_DUE]:
+        _expire(memory, stream, now)
+    if is_ready(memory, stream):
+        return DRAIN
+    where = place(memory, stream, line, session, first, units, flags, sent, digest)
+    if where >= DOUBT and not completes(memory, own, where, session, first, sent):
+        _heard(memory, own, now)
+        wait_in_doubt(memory, slab, stream, line, header, data, digest, now, where)
+        refresh_line(memory, stream, own)
+        refresh(memory, stream)
+        return HELD if units > 0 else HEARTBEAT
+    if where == OLD:
+        return _be_late(memory, stream, line, session, first, units, now)
+    joins = where == DOUBT_JUMP or (
+        where == DOUBT and session == memory[stream + S_SESSION] and (memory[own + L_EPOCH] != memory[stream + S_EPOCH])
+    )
+    if where == FRESH or (where >= DOUBT and not joins):
+        if memory[stream + S_STATE] != EMPTY:
+            abandon(memory, stream, now)
+            if is_ready(memory, stream):
+                return DRAIN
+        if not has_epoch(memory):
+            memory[REFUSALS] += 1
+            return REFUSED
+        start = memory[own + L_RUN_FIRST] if where != FRESH and memory[own + L_RUN] > 0 else first
+        begin_in_doubt(memory, stream, session, start, flags, sent, now)
+    elif joins:
+        settle(memory, stream, line, now)
+    else:
+        resolve(memory, stream, line, now)
+    if not _make_room(memory, stream, first, units, now):
+        return DRAIN
+    return _take(memory, slab, stream, line, header, data, digest, now)
+
+
+@njit(cache=True, nogil=True)
+def _heard(memory: Words, own: int, now: int) -> None:
+    memory[own + L_DATAGRAMS] += 1
+    memory[own + L_LAST_AT] = now
+    if memory[own + L_FIRST_AT] == NIL:
+        memory[own + L_FIRST_AT] = now
+
+
+@njit(cache=True, nogil=True)
+def _take(
+    memory: Words, slab: Bytes, stream: int, line: int, header: Headers, data: Bytes, digest: int, now: int
+) -> int:
+    """Take a packet of the stream's epoch in: deliver it, hold it, or say why not."""
+    own = line_base(stream, line)
+    first, units, sent = header[0]["first"], header[0]["units"], header[0]["sent"]
+    _heard(memory, own, now)
+    verdict = admit(memory, stream, line, first, units, sent, digest, now)
+    if verdict == HELD:
+        slot = store(memory, slab, line, header, data, digest, now)
+        if slot != NIL:
+            hold(memory, stream, slot)
+        else:
+            # Nothing of this stream waits (_make_room has seen to it): only a hole is before the packet.
+            while memory[stream + S_HOLE] != NIL:
+                give_up(memory, stream, BY_OVERFLOW, now)
+            refresh(memory, stream)
+            verdict = DELIVER
+    if verdict == DELIVER:
+        memory[OUT_SKIP] = memory[stream + S_EXPECTED] - first
+        memory[stream + S_EXPECTED] = first + units
+        memory[stream + S_SENT] = sent
+    if header[0]["flags"] & END_OF_SESSION:
+        memory[stream + S_ENDED] = 1
+    limit(memory, stream, now)
+    refresh(memory, stream)
+    refresh_line(memory, stream, own)
+    return verdict
+
+
+@njit(cache=True, nogil=True)
+def _be_late(memory: Words, stream: int, line: int, session: int, first: int, units: int, now: int) -> int:
+    """Count a packet of an epoch that is over; it still tells what its line missed of that."""
+    own = line_base(stream, line)
+    _heard(memory, own, now)
+    resolve(memory, stream, line, now)
+    epoch = memory[own + L_EPOCH]
+    if epoch != NIL and epoch != memory[stream + S_EPOCH] and memory[epoch_base(memory, epoch) + E_SESSION] == session:
+        track(memory, own, LIVE, first, first + units)
+    refresh(memory, stream)
+    if units == 0:
+        memory[own + L_HEARTBEATS] += 1
+        return HEARTBEAT
+    memory[own + L_LATE] += 1
+    return LATE
+
+
+@njit(cache=True, nogil=True)
+def _make_room(memory: Words, stream: int, first: int, units: int, now: int) -> bool:
+    """See to a slot for a packet that may have to be held; False where the stream has to be drained first.
+
+    A full slab ends the holes that this stream's packets wait for. If none waits, the packet needs no slot.
+    """
+    if units == 0 or memory[SLOT + T_FREE] != NIL:
+        return True
+    if memory[stream + S_STATE] == JOINING:
+        go_live(memory, stream)
+        refresh(memory, stream)
+    end = first + units
+    while not is_ready(memory, stream):
+        fresh = max(0, end - max(first, memory[stream + S_TOP])) + open_units(memory, stream, first, end)
+        if fresh == 0 or first <= memory[stream + S_EXPECTED] or memory[stream + S_HOLE] == NIL:
+            return True
+        give_up(memory, stream, BY_OVERFLOW, now)
+        refresh(memory, stream)
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _expire(memory: Words, stream: int, now: int) -> None:
+    """Let the time that has passed take effect on a stream; records close at the deadline, whenever this is called."""
+    wait = memory[WAIT_NS]
+    if memory[stream + S_STATE] == JOINING and now >= memory[stream + S_JOINED] + wait:
+        go_live(memory, stream)
+    while memory[stream + S_STATE] == LIVE and memory[stream + S_HOLE] != NIL:
+        deadline = memory[memory[HOLE + T_BASE] + memory[stream + S_HOLE] * HOLE_WORDS + O_DETECTED] + wait
+        if now < deadline:
+            break
+        give_up(memory, stream, BY_TIME, deadline)
+    ripen(memory, stream, now, now - wait)
+    refresh(memory, stream)
+
+
+@njit(cache=True, nogil=True)
+def tick(memory: Words, now: int) -> int:
+    """Let time pass: return how many streams have something to release, or NEED_ROOM."""
+    if now < memory[DUE]:
+        return 0
+    if not has_room_for_all(memory):
+        return NEED_ROOM
+    ready = 0
+    memory[DUE] = NEVER
+    for number in range(memory[STREAM + T_USED]):
+        stream = stream_base(memory, number)
+        if now >= memory[stream + S_DUE]:
+            _expire(memory, stream, now)
+        else:
+            memory[DUE] = min(memory[DUE], memory[stream + S_DUE])
+        ready += 1 if is_ready(memory, stream) else 0
+    return ready
+
+
+@njit(cache=True, nogil=True)
+def due_stream(memory: Words) -> int:
+    """Return a stream that has something to release, NIL where none has."""
+    if memory[SLOT + T_USED] == 0:
+        return NIL
+    for number in range(memory[STREAM + T_USED]):
+        if is_ready(memory, stream_base(memory, number)):
+            return number
+    return NIL
+
+
+@njit(cache=True, nogil=True)
+def channel_of(memory: Words, number: int) -> int:
+    """Return the channel of a stream."""
+    channel: int = memory[stream_base(memory, number) + S_CHANNEL]
+    return channel
+
+
+@njit(cache=True, nogil=True)
+def release(memory: Words, number: int) -> int:
+    """Hand out the next held packet of a stream that can go on; return its slot, or NIL.
+
+    Its messages are slab[memory[OUT_START]:memory[OUT_END]], to be decoded after memory[OUT_SKIP] units; they stay
+    there until the next offer. memory[OUT_FIRST] and the words behind it say what else the header said.
+    """
+    stream = stream_base(memory, number)
+    while is_ready(memory, stream):
+        slot = pop(memory, stream)
+        row = slot_row(memory, slot)
+        first, units = memory[row + K_FIRST], memory[row + K_UNITS]
+        expected = memory[stream + S_EXPECTED]
+        if first + units <= expected:
+            refresh(memory, stream)
+            continue
+        memory[stream + S_EXPECTED] = first + units
+        memory[stream + S_SENT] = memory[row + K_SENT]
+        memory[OUT_STREAM] = number
+        memory[OUT_SKIP] = expected - first
+        memory[OUT_START] = slot * memory[SLOT_BYTES]
+        memory[OUT_END] = slot * memory[SLOT_BYTES] + memory[row + K_LENGTH]
+        memory[OUT_FIRST] = first
+        memory[OUT_UNITS] = units
+        memory[OUT_SENT] = memory[row + K_SENT]
+        memory[OUT_LINE] = memory[row + K_LINE]
+        memory[OUT_CHANNEL] = memory[stream + S_CHANNEL]
+        memory[OUT_ORDINAL] = memory[row + K_ORDINAL]
+        memory[OUT_ARRIVED] = memory[row + K_ARRIVED]
+        memory[OUT_SESSION] = memory[row + K_SESSION]
+        memory[OUT_FLAGS] = memory[row + K_FLAGS]
+        refresh(memory, stream)
+        return slot
+    refresh(memory, stream)
+    for line in range(memory[stream + S_LINES]):
+        refresh_line(memory, stream, line_base(stream, line))
+    return NIL
+
+
+@njit(cache=True, nogil=True)
+def malformed(memory: Words, number: int, first: int, last: int, now: int) -> int:
+    """Record units that were delivered but could not be decoded as lost; 0 or NEED_ROOM."""
+    stream = stream_base(memory, number)
+    if not has_room(memory, memory[stream + S_CHANNEL], 0):
+        return NEED_ROOM
+    if first <= last:
+        record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, NIL, NIL)
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def new_epoch(memory: Words, channel: int, now: int) -> int:
+    """Make the next packet of each of a channel's streams begin an epoch: the replayer has looped or jumped.
+
+    What is open ends as lost; return how many streams have something to release, or NEED_ROOM.
+    """
+    if not has_room_for_all(memory):
+        return NEED_ROOM
+    ready = 0
+    for number in range(memory[STREAM + T_USED]):
+        stream = stream_base(memory, number)
+        if memory[stream + S_CHANNEL] != channel or memory[stream + S_STATE] == EMPTY:
+            continue
+        for line in range(memory[stream + S_LINES]):
+            resolve(memory, stream, line, now)
+        abandon(memory, stream, now)
+        memory[stream + S_PENDING] = 1
+        refresh(memory, stream)
+        for line in range(memory[stream + S_LINES]):
+            refresh_line(memory, stream, line_base(stream, line))
+        ready += 1 if is_ready(memory, stream) else 0
+    return ready
+
+
+@njit(cache=True, nogil=True)
+def finish(memory: Words, now: int) -> int:
+    """End the data: what is open is lost, what a line did not bring it missed, what is held can go on.
+
+    Return how many streams have something to release, or NEED_ROOM; release and call again until it is 0.
+    """
+    if not has_room_for_all(memory):
+        return NEED_ROOM
+    ready = 0
+    for number in range(memory[STREAM + T_USED]):
+        stream = stream_base(memory, number)
+        if memory[stream + S_STATE] == EMPTY:
+            continue
+        ripen(memory, stream, now, NEVER)
+        if memory[stream + S_STATE] == JOINING:
+            go_live(memory, stream)
+        while memory[stream + S_HOLE] != NIL:
+            give_up(memory, stream, BY_END, now)
+        refresh(memory, stream)
+        if is_ready(memory, stream):
+            ready += 1
+        else:
+            _end_lines(memory, stream)
+    return ready
+
+
+@njit(cache=True, nogil=True)
+def _end_lines(memory: Words, stream: int) -> None:
+    epoch, top = memory[stream + S_EPOCH], memory[stream + S_TOP]
+    for line in range(memory[stream + S_LINES]):
+        own = line_base(stream, line)
+        if memory[own + L_EPOCH] == epoch and memory[own + L_NEXT] < top:
+            add_missing(memory, own, epoch, memory[own + L_NEXT], top - 1)
+            memory[own + L_NEXT] = top
+        refresh_line(memory, stream, own)

@@ -1,0 +1,233 @@
+"""Packets in doubt: a restart, a session or a jump that one packet alone may only seem to announce.
+
+They wait in the slab until the next packets of their line agree, and then count as if they had come in order; or
+until the line goes on as before, and then they were damage. Nothing that arrived is lost by the waiting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numba import njit
+
+from simbench.feed.admit import admit, judge_past, line_base, refresh, refresh_line, reveal
+from simbench.feed.epochs import abandon, begin, has_epoch
+from simbench.feed.layout import (
+    COUNT,
+    DELIVER,
+    DISTANCE,
+    DOUBT_JUMP,
+    DOUBT_RESTART,
+    DOUBT_SESSION,
+    E_FIRST,
+    EPOCH,
+    EPOCH_WORDS,
+    HELD,
+    K_DIGEST,
+    K_FIRST,
+    K_NEXT,
+    K_SENT,
+    K_UNITS,
+    L_BEFORE,
+    L_IMPLAUSIBLE,
+    L_LATE,
+    L_RUN,
+    L_RUN_AT,
+    L_RUN_EPOCH,
+    L_RUN_FIRST,
+    L_RUN_KIND,
+    L_RUN_NEXT,
+    L_RUN_SENT,
+    L_RUN_SESSION,
+    L_RUN_SLOT,
+    NEVER,
+    NIL,
+    RUN,
+    S_EPOCH,
+    S_HEAD,
+    S_HOLE,
+    S_LINES,
+    S_RUNS,
+    S_SESSION,
+    S_TOP,
+    T_BASE,
+)
+from simbench.feed.slab import discard, hold, slot_row, store
+
+if TYPE_CHECKING:
+    from simbench.feed.layout import Bytes, Headers, Words
+
+
+@njit(cache=True, nogil=True)
+def agrees(memory: Words, own: int, kind: int, session: int, first: int, sent: int) -> bool:
+    """Tell whether a packet goes on where the ones in doubt of its line stopped."""
+    return bool(
+        memory[own + L_RUN] > 0
+        and memory[own + L_RUN_KIND] == kind
+        and memory[own + L_RUN_SESSION] == session
+        and 0 <= first - memory[own + L_RUN_NEXT] <= memory[COUNT]
+        and (sent == 0 or sent >= memory[own + L_RUN_SENT])
+    )
+
+
+@njit(cache=True, nogil=True)
+def completes(memory: Words, own: int, kind: int, session: int, first: int, sent: int) -> bool:
+    """Tell whether with this packet enough agree."""
+    run = memory[own + L_RUN] if agrees(memory, own, kind, session, first, sent) else 0
+    return bool(run + 1 >= memory[RUN])
+
+
+@njit(cache=True, nogil=True)
+def wait_in_doubt(
+    memory: Words,
+    slab: Bytes,
+    stream: int,
+    line: int,
+    header: Headers,
+    data: Bytes,
+    digest: int,
+    now: int,
+    kind: int,
+) -> None:
+    """Keep a packet until its line says more; what was in doubt before and does not agree with it is resolved."""
+    own = line_base(stream, line)
+    first, units = header[0]["first"], header[0]["units"]
+    session, sent = header[0]["session"], header[0]["sent"]
+    if not agrees(memory, own, kind, session, first, sent):
+        resolve(memory, stream, line, now)
+    if memory[own + L_RUN] == 0:
+        memory[stream + S_RUNS] += 1
+        memory[own + L_RUN_KIND] = kind
+        memory[own + L_RUN_SESSION] = session
+        memory[own + L_RUN_FIRST] = first
+        memory[own + L_RUN_EPOCH] = memory[stream + S_EPOCH]
+        memory[own + L_RUN_AT] = now
+        memory[own + L_RUN_SLOT] = NIL
+    memory[own + L_RUN] += 1
+    memory[own + L_RUN_NEXT] = first + units
+    memory[own + L_RUN_SENT] = sent
+    if units == 0:
+        return
+    slot = store(memory, slab, line, header, data, digest, now)
+    if slot == NIL:
+        memory[own + L_IMPLAUSIBLE] += 1
+        return
+    if memory[own + L_RUN_SLOT] == NIL:
+        memory[own + L_RUN_SLOT] = slot
+        return
+    tail = memory[own + L_RUN_SLOT]
+    while memory[slot_row(memory, tail) + K_NEXT] != NIL:
+        tail = memory[slot_row(memory, tail) + K_NEXT]
+    memory[slot_row(memory, tail) + K_NEXT] = slot
+
+
+@njit(cache=True, nogil=True)
+def resolve(memory: Words, stream: int, line: int, now: int) -> None:
+    """End a line's doubts: accept what the stream has come round to, drop the rest."""
+    own = line_base(stream, line)
+    if memory[own + L_RUN] == 0:
+        return
+    moved = memory[own + L_RUN_EPOCH] != memory[stream + S_EPOCH]
+    if memory[own + L_RUN_KIND] == DOUBT_JUMP:
+        right = not moved and memory[own + L_RUN_FIRST] - memory[stream + S_TOP] <= memory[DISTANCE]
+    else:
+        right = moved
+    if right and memory[own + L_RUN_SESSION] == memory[stream + S_SESSION]:
+        settle(memory, stream, line, now)
+    else:
+        _drop(memory, stream, own)
+
+
+@njit(cache=True, nogil=True)
+def settle(memory: Words, stream: int, line: int, now: int) -> None:
+    """Take a line's packets in doubt into the stream's epoch."""
+    own = line_base(stream, line)
+    slot = memory[own + L_RUN_SLOT]
+    following = memory[own + L_RUN_NEXT]
+    _forget(memory, stream, own)
+    while slot != NIL:
+        row = slot_row(memory, slot)
+        behind = memory[row + K_NEXT]
+        verdict = admit(
+            memory,
+            stream,
+            line,
+            memory[row + K_FIRST],
+            memory[row + K_UNITS],
+            memory[row + K_SENT],
+            memory[row + K_DIGEST],
+            now,
+        )
+        if verdict in (DELIVER, HELD):
+            hold(memory, stream, slot)
+        else:
+            discard(memory, slot)
+        slot = behind
+    reveal(memory, stream, line, following, now)
+
+
+@njit(cache=True, nogil=True)
+def _drop(memory: Words, stream: int, own: int) -> None:
+    moved = memory[own + L_RUN_EPOCH] != memory[stream + S_EPOCH]
+    kind = memory[own + L_RUN_KIND]
+    slot = memory[own + L_RUN_SLOT]
+    _forget(memory, stream, own)
+    start = memory[memory[EPOCH + T_BASE] + memory[stream + S_EPOCH] * EPOCH_WORDS + E_FIRST]
+    while slot != NIL:
+        row = slot_row(memory, slot)
+        behind = memory[row + K_NEXT]
+        first, units, digest = memory[row + K_FIRST], memory[row + K_UNITS], memory[row + K_DIGEST]
+        discard(memory, slot)
+        slot = behind
+        if kind != DOUBT_RESTART:
+            memory[own + L_IMPLAUSIBLE] += 1
+        elif moved:
+            memory[own + L_LATE] += 1
+        elif first + units <= start:
+            memory[own + L_BEFORE] += 1
+        else:
+            judge_past(memory, stream, own, first, units, digest)
+
+
+@njit(cache=True, nogil=True)
+def _forget(memory: Words, stream: int, own: int) -> None:
+    memory[own + L_RUN] = 0
+    memory[own + L_RUN_SLOT] = NIL
+    memory[stream + S_RUNS] -= 1
+
+
+@njit(cache=True, nogil=True)
+def begin_in_doubt(memory: Words, stream: int, session: int, first: int, flags: int, sent: int, now: int) -> None:
+    """Begin an epoch, and take in what any line has waiting for it."""
+    begin(memory, stream, session, first, flags, sent, now)
+    for line in range(memory[stream + S_LINES]):
+        resolve(memory, stream, line, now)
+        refresh_line(memory, stream, line_base(stream, line))
+
+
+@njit(cache=True, nogil=True)
+def ripen(memory: Words, stream: int, now: int, since: int) -> None:
+    """Believe a jump or a session that its line has not contradicted `since` then; all of them at the end: NEVER.
+
+    A restart is not believed so: one old packet on a quiet line would pass for it.
+    """
+    if memory[stream + S_RUNS] == 0:
+        return
+    for line in range(memory[stream + S_LINES]):
+        own = line_base(stream, line)
+        ripe = since == NEVER or (memory[own + L_RUN_KIND] != DOUBT_RESTART and memory[own + L_RUN_AT] <= since)
+        if memory[own + L_RUN] == 0 or not ripe:
+            continue
+        if memory[own + L_RUN_KIND] == DOUBT_JUMP:
+            settle(memory, stream, line, now)
+            refresh_line(memory, stream, own)
+        elif memory[own + L_RUN_KIND] == DOUBT_SESSION and has_epoch(memory):
+            if memory[stream + S_HOLE] != NIL or memory[stream + S_HEAD] != NIL:
+                abandon(memory, stream, now)
+                return
+            session, sent = memory[own + L_RUN_SESSION], memory[own + L_RUN_SENT]
+            begin_in_doubt(memory, stream, session, memory[own + L_RUN_FIRST], 0, sent, now)
+        else:
+            resolve(memory, stream, line, now)
+            refresh_line(memory, stream, own)
+    refresh(memory, stream)

@@ -1,0 +1,270 @@
+"""To which epoch a packet belongs, and how an epoch begins.
+
+An epoch is a run of one sequence: a session, or a restart within it. Each line has its own, since lines restart one
+after the other; the stream moves with the first, and what the others still send of the former one is late.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from numba import njit
+
+from simbench.feed.admit import SAME, compare_digest, epoch_base, go_live, line_base, refresh
+from simbench.feed.gaps import give_up
+from simbench.feed.layout import (
+    BY_REPLAYER,
+    BY_RESET,
+    BY_RESTART,
+    BY_SEQUENCE,
+    BY_SESSION,
+    BY_START,
+    C_EPOCHS,
+    CHANNEL,
+    CHANNEL_WORDS,
+    DISTANCE,
+    DOUBT_JUMP,
+    DOUBT_RESTART,
+    DOUBT_SESSION,
+    E_CAUSE,
+    E_CHANNEL,
+    E_CLOSED,
+    E_FIRST,
+    E_LAST,
+    E_NUMBER,
+    E_OPENED,
+    E_PREVIOUS,
+    E_RESTART,
+    E_SENT,
+    E_SESSION,
+    E_STREAM,
+    EMPTY,
+    EPOCH,
+    JOINING,
+    L_EPOCH,
+    L_FAST,
+    L_NEXT,
+    L_SENT,
+    LIVE,
+    NEVER,
+    NIL,
+    S_CHANNEL,
+    S_ENDED,
+    S_EPOCH,
+    S_EXPECTED,
+    S_HOLE,
+    S_ID,
+    S_JOINED,
+    S_LINES,
+    S_LOST,
+    S_PENDING,
+    S_SENT,
+    S_SESSION,
+    S_STATE,
+    S_SURE,
+    S_TOP,
+    T_BASE,
+    T_CAPACITY,
+    T_USED,
+)
+from simbench.feed.missing import overlaps_missing
+from simbench.feed.streams import forget_digests
+from simbench.protocol.contract import SEQUENCE_RESET
+
+if TYPE_CHECKING:
+    from simbench.feed.layout import Words
+
+# Where a packet belongs; or one of the doubts of the layout.
+HERE: Final = 0  # the stream's epoch
+OLD: Final = 1  # one that is over
+FRESH: Final = 2  # one that it begins
+LOOK_BACK: Final = 64  # former epochs whose session is remembered
+
+
+@njit(cache=True, nogil=True)
+def place(
+    memory: Words, stream: int, line: int, session: int, first: int, units: int, flags: int, sent: int, digest: int
+) -> int:
+    """Say to which epoch a packet belongs: HERE, OLD, FRESH, or one of the doubts."""
+    if memory[stream + S_STATE] == EMPTY or memory[stream + S_PENDING] != 0:
+        return FRESH
+    own = line_base(stream, line)
+    if flags & SEQUENCE_RESET:
+        return HERE if _is_known_reset(memory, stream, own, first, units, sent, digest) else FRESH
+    if session != memory[stream + S_SESSION]:
+        return _place_session(memory, stream, own, session, sent)
+    if memory[own + L_EPOCH] == memory[stream + S_EPOCH]:
+        return _place_current(memory, stream, own, first, units, sent, digest)
+    if memory[own + L_EPOCH] == NIL:
+        later = sent != 0 and sent > memory[stream + S_SENT]
+        if later and first + units <= memory[stream + S_EXPECTED] - memory[DISTANCE]:
+            return FRESH
+        return DOUBT_JUMP if first - memory[stream + S_TOP] > memory[DISTANCE] else HERE
+    return _place_former(memory, stream, own, session, first, units, sent, digest)
+
+
+@njit(cache=True, nogil=True)
+def _is_known_reset(memory: Words, stream: int, own: int, first: int, units: int, sent: int, digest: int) -> bool:
+    """Tell whether a reset is the one that the stream's epoch began with, on another line or again."""
+    if compare_digest(memory, stream, first, units, digest) == SAME:
+        return True
+    if sent != 0:
+        return bool(sent <= memory[stream + S_SENT])
+    start = memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_FIRST]
+    behind = memory[own + L_EPOCH] != memory[stream + S_EPOCH]
+    return bool(behind and start <= first < memory[stream + S_TOP])
+
+
+@njit(cache=True, nogil=True)
+def _place_session(memory: Words, stream: int, own: int, session: int, sent: int) -> int:
+    if _former(memory, stream, session) != NIL:
+        # A line that has moved on and comes back is either damaged or has really gone back.
+        return DOUBT_SESSION if memory[own + L_EPOCH] == memory[stream + S_EPOCH] else OLD
+    return FRESH if sent != 0 and sent > memory[stream + S_SENT] else DOUBT_SESSION
+
+
+@njit(cache=True, nogil=True)
+def _former(memory: Words, stream: int, session: int) -> int:
+    """Return the row of the newest former epoch of a session, NIL where there is none."""
+    epoch: int = memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_PREVIOUS]
+    for _ in range(LOOK_BACK):
+        if epoch == NIL or memory[epoch_base(memory, epoch) + E_SESSION] == session:
+            return epoch
+        epoch = memory[epoch_base(memory, epoch) + E_PREVIOUS]
+    return NIL
+
+
+@njit(cache=True, nogil=True)
+def _place_current(memory: Words, stream: int, own: int, first: int, units: int, sent: int, digest: int) -> int:
+    """Place a packet of a line that is in the stream's epoch: does it go on, or has the line gone back?"""
+    end = first + units
+    expected = memory[own + L_NEXT]
+    if first >= expected:
+        return DOUBT_JUMP if first - memory[stream + S_TOP] > memory[DISTANCE] else HERE
+    if compare_digest(memory, stream, first, units, digest) == SAME:
+        return HERE
+    below = end <= memory[stream + S_EXPECTED] - memory[DISTANCE]
+    # A line's own reordered packet was sent before its newest; one of a restart after it.
+    if sent != 0 and sent > memory[own + L_SENT] and sent > memory[stream + S_SENT]:
+        return FRESH if below else DOUBT_RESTART
+    if end > expected or overlaps_missing(memory, own, memory[own + L_EPOCH], first, end):
+        return HERE
+    return DOUBT_RESTART if sent == 0 or below else HERE
+
+
+@njit(cache=True, nogil=True)
+def _place_former(
+    memory: Words, stream: int, own: int, session: int, first: int, units: int, sent: int, digest: int
+) -> int:
+    """Place a packet of a line that was last seen in an epoch before the stream's: has it moved too?"""
+    former = memory[own + L_EPOCH]
+    if memory[epoch_base(memory, former) + E_SESSION] != session:
+        return HERE
+    if compare_digest(memory, stream, first, units, digest) == SAME:
+        return HERE
+    expected = memory[own + L_NEXT]
+    back = first < expected and not overlaps_missing(memory, own, former, first, first + units)
+    if sent != 0:
+        moved = sent >= memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_SENT]
+        return HERE if moved or (back and sent > memory[own + L_SENT]) else OLD
+    if back:
+        return DOUBT_RESTART
+    # Forward of all that the former epoch had, and near to where the stream is now.
+    ahead = first > memory[epoch_base(memory, former) + E_LAST] and first - expected > memory[DISTANCE]
+    return HERE if ahead and abs(first - memory[stream + S_TOP]) <= memory[DISTANCE] else OLD
+
+
+@njit(cache=True, nogil=True)
+def abandon(memory: Words, stream: int, now: int) -> None:
+    """End a stream's epoch: what is still open is lost, what is held can go on."""
+    if memory[stream + S_STATE] == JOINING:
+        go_live(memory, stream)
+    while memory[stream + S_HOLE] != NIL:
+        give_up(memory, stream, BY_RESTART, now)
+    refresh(memory, stream)
+
+
+@njit(cache=True, nogil=True)
+def has_epoch(memory: Words) -> bool:
+    """Tell whether one more epoch can begin."""
+    return bool(memory[EPOCH + T_USED] < memory[EPOCH + T_CAPACITY])
+
+
+@njit(cache=True, nogil=True)
+def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent: int, now: int) -> None:
+    """Begin an epoch with a packet that starts at `first`; the former one is drained.
+
+    A first epoch starts with the oldest packet that any line brings while it joins. A later one starts at 1, where
+    the session's former one started, or where it broke off, if its first packet is near above: then what is missing
+    in between is a hole. Otherwise it joins, too.
+    """
+    former: int = memory[stream + S_EPOCH]
+    cause = BY_START
+    start = NIL
+    restart = 0
+    if former != NIL:
+        row = epoch_base(memory, former)
+        memory[row + E_LAST] = memory[stream + S_TOP] - 1
+        memory[row + E_CLOSED] = now
+        restart, start = _origin(memory, former, session, first)
+        cause = BY_SEQUENCE if session == memory[row + E_SESSION] else BY_SESSION
+        if memory[stream + S_PENDING] != 0:
+            cause, start = BY_REPLAYER, NIL
+        elif flags & SEQUENCE_RESET:
+            cause, start = BY_RESET, first
+    joining = start == NIL and memory[stream + S_LINES] > 1
+    start = first if start == NIL else start
+    epoch = memory[EPOCH + T_USED]
+    memory[EPOCH + T_USED] = epoch + 1
+    channel = memory[CHANNEL + T_BASE] + memory[stream + S_CHANNEL] * CHANNEL_WORDS
+    row = epoch_base(memory, epoch)
+    memory[row + E_CHANNEL] = memory[stream + S_CHANNEL]
+    memory[row + E_STREAM] = memory[stream + S_ID]
+    memory[row + E_NUMBER] = memory[channel + C_EPOCHS]
+    memory[channel + C_EPOCHS] += 1
+    memory[row + E_SESSION] = session
+    memory[row + E_RESTART] = restart
+    memory[row + E_FIRST] = start
+    memory[row + E_LAST] = start - 1
+    memory[row + E_OPENED] = now
+    memory[row + E_CLOSED] = NIL
+    memory[row + E_CAUSE] = cause
+    memory[row + E_SENT] = sent
+    memory[row + E_PREVIOUS] = former
+    memory[stream + S_EPOCH] = epoch
+    memory[stream + S_SESSION] = session
+    memory[stream + S_STATE] = JOINING if joining else LIVE
+    memory[stream + S_EXPECTED] = start
+    memory[stream + S_TOP] = start
+    memory[stream + S_SURE] = NEVER if joining else start - 1
+    memory[stream + S_SENT] = sent
+    memory[stream + S_LOST] = NIL
+    memory[stream + S_JOINED] = now
+    memory[stream + S_ENDED] = 0
+    memory[stream + S_PENDING] = 0
+    forget_digests(memory, stream)
+    for line in range(memory[stream + S_LINES]):
+        memory[line_base(stream, line) + L_FAST] = NIL
+
+
+@njit(cache=True, nogil=True)
+def _origin(memory: Words, former: int, session: int, first: int) -> tuple[int, int]:
+    """Return the restart number, and where the epoch that begins with `first` must have started: NIL for unknown."""
+    distance = memory[DISTANCE]
+    start = 1 if 1 <= first <= 1 + distance else NIL
+    restart = 0
+    epoch = former
+    for _ in range(LOOK_BACK):
+        if epoch == NIL:
+            break
+        row = epoch_base(memory, epoch)
+        if memory[row + E_SESSION] == session:
+            restart = memory[row + E_RESTART] + 1
+            began, broke_off = memory[row + E_FIRST], memory[row + E_LAST] + 1
+            if 0 <= first - began <= distance:
+                start = max(start, began)
+            if epoch != former and 0 <= first - broke_off <= distance:
+                start = max(start, broke_off)
+            break
+        epoch = memory[row + E_PREVIOUS]
+    return restart, start
