@@ -206,18 +206,17 @@ def _catch_up(words: Words, flow: int, row: int) -> None:
     """Forget the records of datagrams that cannot come any more; called when the socket is empty.
 
     The kernel drops some without counting them on the socket (a bad checksum). Their records would stay in front and
-    make later, equal datagrams ambiguous. What was written some time before the socket was empty is over.
+    make later, equal datagrams ambiguous. When nothing was written for a while and the socket is empty, all is over.
     """
     written = acquire64(words[RECORDS] + RECORD * (flow - words[COUNT]))
-    following = peek64(row + ROW_NEXT)
-    if written == following:
+    if written == peek64(row + ROW_NEXT):
         return
     now = monotonic_ns()
-    if peek64(row + ROW_SEEN) <= following:
+    if written != peek64(row + ROW_SEEN):
         poke64(row + ROW_SEEN, written)
         poke64(row + ROW_SINCE, now)
     elif now - peek64(row + ROW_SINCE) > PASSAGE_NS:
-        poke64(row + ROW_NEXT, peek64(row + ROW_SEEN))
+        poke64(row + ROW_NEXT, written)
 
 
 @njit(inline="always")
