@@ -313,7 +313,7 @@ class _Reader:
         if len(leaves) == 1:
             leaf = leaves[0]
             if element.get("presence") == "constant" and leaf.offset >= 0:
-                leaf = Leaf(name, -1, leaf.primitive, leaf.length, None, _constant(leaf.primitive, element.text))
+                leaf = Leaf(name, -1, leaf.primitive, leaf.length, None, self._constant(leaf.primitive, element))
             elif element.get("presence") == "optional" and leaf.null is None and leaf.offset >= 0:
                 leaf = Leaf(name, leaf.offset, leaf.primitive, leaf.length, NULLS.get(leaf.primitive))
             return [_renamed(leaf, name, since)]
@@ -361,12 +361,23 @@ class _Reader:
         length = _number(element, "length", 1, largest=LARGEST_BLOCK)
         presence = element.get("presence", "required")
         if presence == "constant":
-            return Leaf(name, -1, primitive, length, None, _constant(primitive, element.text), since=since)
+            return Leaf(name, -1, primitive, length, None, self._constant(primitive, element), since=since)
         null = None
         if presence == "optional" and primitive not in ("float", "double"):
             text = element.get("nullValue")
             null = NULLS[primitive] if text is None else int(text)
         return Leaf(name, offset, primitive, length, null, since=since)
+
+    def _constant(self, primitive: str, element: Element) -> int | str:
+        """Return what an element says as its text, or as a reference to a value of an enumeration."""
+        value = (element.text or "").strip()
+        enum, _, wanted = element.get("valueRef", "").partition(".")
+        if wanted:
+            choices = {choice.get("name"): choice.text for choice in self._types.get(enum, ())}
+            if wanted not in choices:
+                raise ValueError(f"{element.get('valueRef')!r} of {element.get('name')} is not declared")
+            value = (choices[wanted] or "").strip()
+        return value if primitive == "char" else int(value)
 
 
 def _renamed(leaf: Leaf, name: str, since: int, exponent: int | None = None) -> Leaf:
@@ -380,11 +391,6 @@ def _renamed(leaf: Leaf, name: str, since: int, exponent: int | None = None) -> 
         leaf.exponent if exponent is None else exponent,
         max(since, leaf.since) if leaf.offset >= 0 else 0,
     )
-
-
-def _constant(primitive: str, text: str | None) -> int | str:
-    value = (text or "").strip()
-    return value if primitive == "char" else int(value)
 
 
 def _number(element: Element, key: str, default: int | None = None, *, largest: int = 2**31) -> int:
