@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 GAP_NS: Final = 5_000  # shortest scheduled gap that counts
 CLOSE_NS: Final = 1_000  # "in time"
 LATE_NS: Final = 10_000  # "late": ten times that
+CUT_NS: Final = 1_000_000  # due and recorded gap part by more: the schedule was cut there
 PAIRS: Final = 20_000  # most pairs whose slopes are taken
 SMOOTH: Final = 9  # frames whose median is one point of the slope
 FEW: Final = 32  # frames sent because they were already due, from which the cost per frame can be told
@@ -90,7 +91,7 @@ class Trace:
         return np.concatenate([*self._kept, *self._open, np.zeros((0, 5), np.int64)])
 
     def prove(self, **options: Any) -> dict[str, Any]:
-        """Score what was kept; see prove()."""
+        """Score what was kept, with the options of the function of this name."""
         due, seen, recorded, piece, index = self.rows().T
         return prove(due, seen, recorded, piece=piece, index=index, **options)
 
@@ -148,6 +149,27 @@ def prove(
     best = max(null["within_1us"] for null in result["null"].values())
     result["above_null"] = result["within_1us"] - best
     return result
+
+
+def proof(stamps: NDArray[np.int64], *, speed: float = 1.0, max_idle_ns: int = 0) -> dict[str, Any]:
+    """Score stamps that do not say where the schedule was cut: a piece ends where due and recorded gaps part.
+
+    They part where idle time was skipped, the replay paused or its speed changed, by more than CUT_NS; less is an
+    error of the replayer's and is scored as such. `cuts` counts them.
+
+    Args:
+        stamps: int64[n, 4] of recorded (ns since 1970), T0, T1 and T3 (CLOCK_MONOTONIC; 0: T1 is taken).
+        speed: asked, as a factor; 0.0 for max and flood.
+        max_idle_ns: gaps were capped at, at speed 1; 0 not, or not known.
+    """
+    recorded, due, sent, seen = np.asarray(stamps, np.int64).T
+    if speed <= 0 or len(due) == 0:
+        return {**prove(due, due, recorded, speed=0.0), "cuts": 0}
+    everywhere = np.ones(max(0, len(due) - 1), np.bool_)
+    parted = np.abs(np.diff(due) - np.diff(asked(due, recorded, everywhere, speed, max_idle_ns))) > CUT_NS
+    piece = 1 + np.concatenate([[0], np.cumsum(parted)])
+    result = prove(due, np.where(seen > 0, seen, sent), recorded, piece=piece, speed=speed, max_idle_ns=max_idle_ns)
+    return {**result, "cuts": int(np.count_nonzero(parted))}
 
 
 def asked(due: Times, recorded: Times, joined: NDArray[np.bool_], speed: float, max_idle_ns: int) -> Times:
@@ -241,10 +263,11 @@ def frame_cost(due: Times, seen: Times) -> float:
 def table(proof: Mapping[str, Any]) -> str:
     """Return the proof as a small text table; times in microseconds."""
     rows = [("this run", proof), *((name.replace("_", " "), null) for name, null in proof["null"].items())]
-    lines = [
+    title = (
         f"{'us':14}{'lateness p50':>13}{'p90':>10}{'p99':>10}{'max':>11}{'within 1 us':>13}"
         f"{'gap error p50':>15}{'p99':>10}{'drift ppm':>12}"
-    ]
+    )
+    lines = [title]
     for name, entry in rows:
         late, gap, ppm = entry["lateness"], entry["gap_error"], entry["drift_ppm"]
         lines.append(

@@ -22,11 +22,10 @@ from simbench.kernel.pure import copy_bytes, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import rebuild as r
 from simbench.replay import schedule as s
-from simbench.replay.pacing import new_feed
-from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKEN
+from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKEN, new_feed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray

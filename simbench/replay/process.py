@@ -12,7 +12,7 @@ import os
 import select
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -21,36 +21,15 @@ from simbench.errors import SimbenchError
 from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay.schedule import FOREVER, UNBOUND, Endpoint, Options
+from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec resolves the annotation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simbench.replay.replayer import Replayer
-    from simbench.wire.contract import SenderEnd
 
 LOOK_MS: Final = 100  # between looks for a receiver that has said who it is
 USAGE: Final = 2  # exit code of what the user did wrong
-
-
-class RingWire(msgspec.Struct, tag="ring", frozen=True, forbid_unknown_fields=True):
-    """The shared-memory ring by its memfd."""
-
-    fd: int
-
-
-class XdpWire(msgspec.Struct, tag="xdp", frozen=True, forbid_unknown_fields=True):
-    """AF_XDP on an interface: of the namespace whose descriptor is given, or of the process's own."""
-
-    interface: str
-    netns_fd: int = -1
-    queue: int = 0
-    entries: int = 4096
-
-
-class TapWire(msgspec.Struct, tag="tap", frozen=True, forbid_unknown_fields=True):
-    """A TAP device by the descriptor that writes to it."""
-
-    fd: int
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,14 +45,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         side_fd: of the side table, int64[rows * stamps.ROW]; -1 makes one.
         words_fd: int64[WORDS_SIZE] for the sender end's words; -1 keeps them private.
         result_fd: where the result is written as JSON; -1: stdout.
-        parent: process that this one ends with; 0 none.
+        parent: process that this one ends with; 0 none, -1 the one that started it.
         budget: bytes that may be loaded; a quarter of the available memory where None.
         order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
         receiver, window, ahead, batch, sleep, loop_gap_ns, paused, cpu: of replayer.Settings.
     """
 
     capture: str
-    wire: RingWire | XdpWire | TapWire
+    wire: WireSpec
     feeds: tuple[Endpoint, ...] = ()
     speed: str = "1"
     loops: int = 1
@@ -81,7 +60,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     side_fd: int = -1
     words_fd: int = -1
     result_fd: int = -1
-    parent: int = 0
+    parent: int = -1
     budget: int | None = None
     order: str = "time"
     max_idle_ns: int = 0
@@ -108,9 +87,7 @@ def main(arguments: list[str]) -> int:
         arguments: nothing, or the descriptor that the configuration is read from.
     """
     try:
-        with open(int(arguments[0]) if arguments else 0, "rb", closefd=False) as file:  # noqa: PTH123 - a descriptor
-            config = msgspec.json.decode(file.read(), type=Config)
-        return run(config)
+        return run(msgspec.json.decode(_read(int(arguments[0]) if arguments else 0), type=Config))
     except SimbenchError as error:
         print(f"simbench replay: {error}", file=sys.stderr)  # noqa: T201 - what this process says to the user
     except msgspec.MsgspecError as error:
@@ -118,6 +95,14 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         print(f"simbench replay: {error}", file=sys.stderr)  # noqa: T201
     return USAGE
+
+
+def _read(fd: int) -> bytes:
+    """Read a descriptor from its beginning, whether it is a file or a pipe."""
+    with contextlib.suppress(OSError):
+        os.lseek(fd, 0, os.SEEK_SET)
+    with os.fdopen(fd, "rb", closefd=False) as file:
+        return file.read()
 
 
 def run(config: Config) -> int:
@@ -134,9 +119,10 @@ def run(config: Config) -> int:
 def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
     from simbench.replay.loader import Loader
     from simbench.replay.replayer import Replayer, Settings, side_rows
+    from simbench.wire.open import open_sender
 
     with contextlib.ExitStack() as opened:
-        end = opened.enter_context(open_wire(config))
+        end = opened.enter_context(open_sender(config.wire, _shared(config.words_fd)))
         if control.words[c.PHASE] == c.STARTING:
             control.words[c.REPLAYER_PID] = os.getpid()
         options = Options(
@@ -159,7 +145,10 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
         result = msgspec.json.encode(replayer.result()) + b"\n"
     with contextlib.suppress(BrokenPipeError):
         os.write(config.result_fd if config.result_fd >= 0 else 1, result)
-    return 1 if control.words[c.PHASE] == c.FAILED else 0
+    if control.words[c.PHASE] != c.FAILED:
+        return 0
+    print(f"simbench replay: {control.reason}", file=sys.stderr)  # noqa: T201
+    return 1
 
 
 def _watch(replayer: Replayer, parent: int, waker: int, wakes: int) -> None:
@@ -180,7 +169,7 @@ def _watch(replayer: Replayer, parent: int, waker: int, wakes: int) -> None:
         poll.register(fd, select.POLLIN)
 
     if parent:
-        follow(parent, c.PARENT_GONE)
+        follow(parent if parent > 0 else os.getppid(), c.PARENT_GONE)
     while not replayer.join(0):
         for fd, _ in poll.poll(LOOK_MS):
             if fd == waker:
@@ -223,26 +212,6 @@ def _shared(fd: int) -> NDArray[np.int64] | None:
     if fd < 0:
         return None
     return np.frombuffer(mmap.mmap(fd, 0), np.int64)
-
-
-def open_wire(config: Config) -> SenderEnd:
-    """Open the sender end that a configuration names."""
-    wire = config.wire
-    words: Any = _shared(config.words_fd)
-    if isinstance(wire, RingWire):
-        from simbench.wire.ring import attach_sender
-
-        return attach_sender(wire.fd, words)
-    if isinstance(wire, TapWire):
-        from simbench.wire import tap
-
-        return tap.open_sender(wire.fd, words=words)
-    from simbench.wire.namespace import inside
-    from simbench.wire.xdp import open_sender
-
-    if wire.netns_fd < 0:
-        return open_sender(wire.interface, wire.queue, entries=wire.entries, words=words)
-    return inside(wire.netns_fd, open_sender, wire.interface, wire.queue, entries=wire.entries, words=words)
 
 
 if __name__ == "__main__":

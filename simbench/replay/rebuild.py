@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from numba import njit
 
 from simbench.capture.checksum import add, fold, swap16
@@ -17,6 +16,7 @@ from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, NO_PAYLOAD
 from simbench.kernel.pure import copy_bytes, load_be16, store_be16, store_be32, store_be64
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
@@ -74,7 +74,7 @@ UNSEEN: Final = {
 def routable(version: int, high: int, low: int) -> bool:
     """Tell whether a kernel takes datagrams from this source address off a wire."""
     if version == 6:
-        loopback_or_none = high == 0 and (low == 0 or low == 1)
+        loopback_or_none = high == 0 and low in (0, 1)
         return not loopback_or_none and (high >> 56) & 0xFF != 0xFF
     first = low >> 24 & 0xFF
     return 0 < first < 224 and first != 127
@@ -140,7 +140,7 @@ def rebuild(
         if stamp < options[FROM] or stamp >= options[TO]:
             counters[OUTSIDE] += 1
             continue
-        flow = np.int64(frame["flow"])
+        flow = int(frame["flow"])
         whole = frame["payload"] >= 0 and frame["flags"] & NO_PAYLOAD == 0 and flow >= 0
         if not options[EVERYTHING]:
             if not whole:
@@ -154,9 +154,9 @@ def rebuild(
             counters[NOT_ETHERNET] += 1
             continue
         if copied:
-            length = np.int64(frame["captured"])
+            length = int(frame["captured"])
         else:
-            length = (HEADERS_6 if changed[flow]["version"] == 6 else HEADERS_4) + np.int64(frame["payload_length"])
+            length = (HEADERS_6 if changed[flow]["version"] == 6 else HEADERS_4) + int(frame["payload_length"])
         if length > options[MAX_FRAME]:
             counters[TOO_LONG] += 1
             continue
@@ -183,8 +183,8 @@ def rebuild(
 @njit(cache=True, nogil=True)
 def _compose(data: Bytes, frame: Any, flow: Any, broken: int, out: Bytes, at: int) -> None:
     """Write the frame to out[at:]."""
-    payload = np.int64(frame["payload"])
-    size = np.int64(frame["payload_length"])
+    payload = int(frame["payload"])
+    size = int(frame["payload_length"])
     store_be16(out, at + 6, 0x0200)
     store_be32(out, at + 8, 0)
     ip = at + 14
@@ -238,7 +238,7 @@ def _compose(data: Bytes, frame: Any, flow: Any, broken: int, out: Bytes, at: in
 @njit(cache=True, nogil=True)
 def _foresee(data: Bytes, frame: Any, flow: Any, counters: Words) -> None:
     """Count why a kernel socket will not see this frame of the feed, sent as it was recorded."""
-    at = np.int64(frame["offset"])
+    at = int(frame["offset"])
     if frame["flags"] & (BAD_IP_CHECKSUM | BAD_UDP_CHECKSUM):
         counters[UNSEEN_CHECKSUM] += 1
     if flow["vlan"] >= 0:

@@ -13,7 +13,8 @@ import numpy as np
 from simbench.measure import stamps
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.replay import control as c
-from simbench.replay import pacing as p
+from simbench.replay import state as p
+from simbench.replay.pacing import send
 from simbench.replay.rows import END, NEVER, TAKEN
 from simbench.replay.schedule import UNBOUND
 
@@ -138,7 +139,7 @@ class Replayer:
     def _send(self) -> int:
         loader, end = self.loader, self.end
         return int(
-            p.send(
+            send(
                 loader.rows,
                 loader.data,
                 loader.feed,

@@ -7,9 +7,14 @@ slot is its position modulo the capacity.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.int64]
 
 ROW: Final = np.dtype(
     [
@@ -33,3 +38,19 @@ TAKEN: Final = 8  # sender: positions below this are copied to the wire and may 
 FEED_WORDS: Final = 16
 
 NEVER: Final = 1 << 62
+
+
+def new_feed(capacity: int, *, loops: int = 1, resident: bool = True) -> Words:
+    """Return the words between loader and sender.
+
+    Args:
+        capacity: rows of the ring.
+        loops: of a resident schedule; 0 endless.
+        resident: whether the ring holds the whole schedule.
+    """
+    feed = np.zeros(FEED_WORDS, np.int64)
+    feed[[CAPACITY, RESIDENT, END]] = capacity, resident, NEVER
+    if resident:
+        feed[LOADED] = NEVER
+        feed[END] = capacity * loops if loops else NEVER
+    return feed

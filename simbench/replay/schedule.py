@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simbench.feed.definition import Feed, FeedRole, Line
+
     Words = NDArray[np.int64]
     Records = NDArray[Any]
 
@@ -145,6 +147,14 @@ class Plan:
     sources: tuple[tuple[str, str, str], ...] = ()
     problem: str = ""
     span_ns: int = -1
+
+
+def endpoints(feed: Feed) -> tuple[Endpoint, ...]:
+    """Return where the lines of a feed and the flows beside them are sent to."""
+    ends: list[Line | FeedRole] = []
+    for channel in feed.channels:
+        ends += [*channel.lines, *channel.feeds]
+    return tuple(Endpoint(end.group, end.source, end.interface, end.capture) for end in ends)
 
 
 def chooser(endpoints: Sequence[Endpoint]) -> Callable[[Any], bool]:

@@ -107,6 +107,21 @@ def test_pieces_are_scored_apart() -> None:
     assert unknown["gap_error"]["max"] == 3_000_000_000
 
 
+def test_stamps_alone_show_where_the_schedule_was_cut() -> None:
+    """Without numbers of pieces a pause is found where due and recorded gaps part; a slow clock is no such cut."""
+    offsets = bursts()
+    pause = np.where(np.arange(len(offsets)) < 8_000, 0, 3_000_000_000)
+    due = START + offsets + pause
+    none = np.zeros_like(due)
+    paused = timing.proof(np.stack([RECORDED + offsets, due, due + 100, due + 1_000], axis=1))
+    slow_due = START + np.round(offsets * 1.07).astype(np.int64)
+    slow = timing.proof(np.stack([RECORDED + offsets, slow_due, slow_due + 100, none], axis=1))
+    assert (paused["cuts"], paused["gap_error"]["max"]) == (1, 0)
+    assert paused["achieved"]["achieved"] == pytest.approx(1.0)
+    assert slow["cuts"] == 0
+    assert slow["drift_ppm"] == pytest.approx(70_000, rel=1e-3)
+
+
 def test_capped_idle_time_is_expected() -> None:
     """With idle time capped a gap of the cap's length is right where the recorded one was longer."""
     offsets = np.array([0, 10_000, 60_000_010_000, 60_000_020_000])

@@ -15,8 +15,9 @@ from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import pacing
 from simbench.replay.control import Control
-from simbench.replay.rows import ROW
-from simbench.wire.contract import COMMIT_SIGNATURE, PREPARE_SIGNATURE, WORDS_SIZE
+from simbench.replay.rows import ROW, new_feed
+from simbench.replay.state import AHEAD, ENTRY, RECEIVER, new_state
+from simbench.wire.contract import COMMIT_SIGNATURE, PREPARE_SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,12 +75,12 @@ class Bench:
         self.rows["source"] = np.arange(len(due)) % 256
         self.rows["length"] = 1
         self.data = np.arange(256, dtype=np.uint8)
-        self.feed = pacing.new_feed(len(due), loops=loops)
-        self.state = pacing.new_state(side_rows=1 << 17)
-        self.state[pacing.RECEIVER] = 0
+        self.feed = new_feed(len(due), loops=loops)
+        self.state = new_state(side_rows=1 << 17)
+        self.state[RECEIVER] = 0
         for index, value in settings:
             self.state[index] = value
-        self.queue = np.zeros(int(self.state[pacing.AHEAD]) * pacing.ENTRY, np.int64)
+        self.queue = np.zeros(int(self.state[AHEAD]) * ENTRY, np.int64)
         self.control = Control.create()
         self.control.words[c.FRAMES] = len(due)
         self.control.words[c.LOOPS] = loops

@@ -9,7 +9,7 @@ from replay_bench import COMMITTED, PREPARED, Bench, until
 from simbench.measure import stamps
 from simbench.measure.snapshot import Phase
 from simbench.replay import control as c
-from simbench.replay import pacing as p
+from simbench.replay import state as p
 from simbench.wire.contract import RING_FULL
 
 MS = 1_000_000

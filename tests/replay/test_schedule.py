@@ -125,7 +125,7 @@ def drain(loader: Loader, count: int) -> list[tuple[int, ...]]:
 
 
 def test_a_streamed_capture_gives_the_rows_of_a_loaded_one(tmp_path: Path) -> None:
-    """With a budget far below its size the same frames come in the same order, from rings that are filled on the way."""
+    """With a budget far below its size the same frames come in the same order, from rings filled on the way."""
     rng = np.random.default_rng(5)
     stamps = (np.arange(9_000) * 1_000 + rng.integers(0, 30_000, 9_000)).tolist()
     path = write(tmp_path / "c.pcap", [(STAMP + t, frame(rng.bytes(int(rng.integers(1, 900))))) for t in stamps])

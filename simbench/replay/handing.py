@@ -1,0 +1,191 @@
+"""Frames from the rings into the wire: copied ahead, sent or dropped when due, and what is written down of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numba import njit
+
+from simbench.kernel.pure import load_acquire, store_release
+from simbench.measure import stamps
+from simbench.measure.histogram import record
+from simbench.replay import control as c
+from simbench.replay import state as w
+from simbench.replay.commands import time_of
+from simbench.replay.rows import CAPACITY, END, LOADED, TAKEN
+from simbench.wire.contract import NO_ROOM, RING_FULL, TOO_LONG
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+    Words = NDArray[np.int64]
+    Rows = NDArray[Any]
+
+
+@njit(cache=True, nogil=True)
+def _advance(rows: Rows, feed: Words, state: Words) -> None:
+    """Move on from the next row to the one after it, into the next loop where it is a first one."""
+    row = rows[state[w.SLOT]]
+    if state[w.FRESH]:
+        state[w.FRESH] = 0
+        state[w.BASE] = state[w.REACHED] - row["due"]
+    elif row["index"] == 0:
+        state[w.BASE] = state[w.REACHED] + state[w.LOOP_GAP]
+        state[w.EPOCH] += 1
+    state[w.REACHED] = state[w.BASE] + row["due"]
+    state[w.POSITION] += 1
+    state[w.SLOT] += 1
+    if state[w.SLOT] == feed[CAPACITY]:
+        state[w.SLOT] = 0
+
+
+@njit(cache=True, nogil=True)
+def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
+    """Give the next row a serial, a place in the queue and a row of the side table, and move on."""
+    row = rows[state[w.SLOT]]
+    _advance(rows, feed, state)
+    serial = state[w.SERIAL]
+    entry = serial % state[w.AHEAD] * w.ENTRY
+    queue[entry + w.OFFSET] = state[w.REACHED]
+    queue[entry + w.RECORDED] = row["recorded"]
+    queue[entry + w.NUMBER] = row["index"]
+    queue[entry + w.ERA] = state[w.EPOCH]
+    queue[entry + w.LENGTH] = row["length"]
+    at = (serial & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+    store_release(side, at + stamps.SERIAL, 0)
+    side[at + stamps.ORDINAL] = row["ordinal"]
+    side[at + stamps.RECORDED] = row["recorded"]
+    side[at + stamps.EPOCH] = state[w.EPOCH]
+    side[at + stamps.OFFSET] = state[w.REACHED]
+    state[w.SERIAL] = serial + 1
+    store_release(feed, TAKEN, state[w.POSITION])
+
+
+@njit(cache=True, nogil=True)
+def next_offset(rows: Rows, state: Words) -> int:
+    """Return the schedule time of the next row to prepare."""
+    row = rows[state[w.SLOT]]
+    if state[w.FRESH]:
+        return int(state[w.REACHED])
+    if row["index"] == 0:
+        return int(state[w.REACHED] + state[w.LOOP_GAP])
+    return int(state[w.BASE] + row["due"])
+
+
+@njit(cache=True, nogil=True)
+def readable(feed: Words, state: Words) -> bool:
+    """Whether there is a row to prepare and a slot in the queue for it."""
+    position = state[w.POSITION]
+    return bool(
+        state[w.SERIAL] - state[w.OLDEST] < state[w.AHEAD]
+        and position < feed[END]
+        and position < load_acquire(feed, LOADED)
+    )
+
+
+@njit(cache=True, nogil=True)
+def prepare_next(
+    rows: Rows,
+    data: Bytes,
+    feed: Words,
+    state: Words,
+    queue: Words,
+    side: Words,
+    words: Words,
+    memory: Bytes,
+    prepare: Any,
+) -> int:
+    """Copy the next row's frame into the wire; return 1, or NO_ROOM. A frame that never fits is passed over."""
+    row = rows[state[w.SLOT]]
+    serial = state[w.SERIAL] if state[w.SERIALS] else -1
+    result = prepare(words, memory, data, row["source"], row["length"], serial)
+    if result == NO_ROOM:
+        return NO_ROOM
+    if result == TOO_LONG:
+        _advance(rows, feed, state)
+        store_release(feed, TAKEN, state[w.POSITION])
+        return 1
+    _enter(rows, feed, state, queue, side)
+    return 1
+
+
+@njit(cache=True, nogil=True)
+def _complete(
+    state: Words, queue: Words, control: Words, side: Words, count: int, now: int, paced: int, sent: int
+) -> None:
+    """Complete the side table's rows of the oldest frames, which go out or are dropped now."""
+    ppm = control[c.SPEED]
+    serial = state[w.OLDEST]
+    size = 0
+    for k in range(count):
+        entry = (serial + k) % state[w.AHEAD] * w.ENTRY
+        at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+        due = time_of(state, queue[entry + w.OFFSET], ppm) if paced else now
+        side[at + stamps.DUE] = due
+        side[at + stamps.SENT] = sent
+        side[at + stamps.PIECE] = state[w.PIECE] if paced else 0
+        store_release(side, at + stamps.SERIAL, serial + k + 1)
+        if paced and sent:
+            record(control, c.LATENESS, now - due)
+        size += queue[entry + w.LENGTH]
+    if sent:
+        control[c.BYTES] += size
+
+
+@njit(cache=True, nogil=True)
+def _pass(state: Words, queue: Words, control: Words, count: int) -> None:
+    """Make the replay's position that of the last of the oldest frames, which have gone out or were dropped."""
+    entry = (state[w.OLDEST] + count - 1) % state[w.AHEAD] * w.ENTRY
+    state[w.OLDEST] += count
+    state[w.PASSED] = queue[entry + w.OFFSET]
+    state[w.CLOCK] = max(state[w.CLOCK], queue[entry + w.RECORDED])
+    control[c.CURSOR] = queue[entry + w.NUMBER] + 1
+    store_release(control, c.REPLAY_NS, state[w.CLOCK])
+
+
+@njit(cache=True, nogil=True)
+def _begin_era(state: Words, queue: Words, control: Words, now: int) -> None:
+    """Publish the epoch of the oldest frame before it is sent, where it is a new one."""
+    if control[c.STARTED] == 0:
+        control[c.STARTED] = now
+        state[w.LOOKED] = now
+    entry = state[w.OLDEST] % state[w.AHEAD] * w.ENTRY
+    era = queue[entry + w.ERA]
+    if era != control[c.EPOCH]:
+        if queue[entry + w.NUMBER] == 0 and control[c.CURSOR] == control[c.FRAMES]:
+            control[c.LOOP] += 1
+        state[w.CLOCK] = w.UNBOUND
+        store_release(control, c.EPOCH, era)
+
+
+@njit(cache=True, nogil=True)
+def hand_over(
+    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
+) -> None:
+    """Send the oldest frames, of which all are prepared; a batch stays within one epoch."""
+    era = queue[state[w.OLDEST] % state[w.AHEAD] * w.ENTRY + w.ERA]
+    for k in range(1, count):
+        if queue[(state[w.OLDEST] + k) % state[w.AHEAD] * w.ENTRY + w.ERA] != era:
+            count = k
+            break
+    _begin_era(state, queue, control, now)
+    _complete(state, queue, control, side, count, now, paced, now)
+    store_release(control, c.SENT, control[c.SENT] + commit(words, count))
+    control[c.BATCHES] += 1
+    control[c.LARGEST] = max(control[c.LARGEST], count)
+    _pass(state, queue, control, count)
+
+
+@njit(cache=True, nogil=True)
+def drop(
+    rows: Rows, feed: Words, state: Words, queue: Words, control: Words, side: Words, words: Words, now: int, paced: int
+) -> None:
+    """Pass over the next row, for which the wire had no room when it was due."""
+    _enter(rows, feed, state, queue, side)
+    _begin_era(state, queue, control, now)
+    _complete(state, queue, control, side, 1, now, paced, 0)
+    words[RING_FULL] += 1
+    control[c.DROPPED] += 1
+    _pass(state, queue, control, 1)

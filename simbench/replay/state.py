@@ -1,0 +1,84 @@
+"""The words of the sender's loop: what it is told, where it stands, what it asks for; and its queue of frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.int64]
+
+# What it is told.
+BATCH: Final = 0  # most frames a commit when paced
+AHEAD: Final = 1  # most frames prepared and not sent; slots of the queue
+WINDOW: Final = 2  # credits at speed max: most frames sent and not consumed
+SIDE_ROWS: Final = 3  # rows of the side table, a power of two
+SERIALS: Final = 4  # 1: the serial goes into the source MAC
+RECEIVER: Final = 5  # 1: wait for the receiver's READY, and take its credits
+LOOP_GAP: Final = 6  # ns of schedule time between the last frame of a loop and the first of the next
+SLEEP: Final = 7  # 0: spin only
+PRIME_UNTIL: Final = 8  # recorded ns: what is earlier goes out as fast as the receiver takes it, unpaced
+# Where it stands.
+POSITION: Final = 16  # the next row to prepare
+SLOT: Final = 17  # its slot in the ring
+SERIAL: Final = 18  # of the next frame to prepare
+OLDEST: Final = 19  # serial of the oldest frame that is prepared and not sent
+FRESH: Final = 20  # 1: the next row to prepare is the first after a start or a jump
+BASE: Final = 21  # schedule time of the loop's row with due 0
+REACHED: Final = 22  # schedule time of the last row prepared
+EPOCH: Final = 23  # of the next row to prepare
+PASSED: Final = 24  # schedule time of the last frame sent
+CLOCK: Final = 25  # recorded time of this epoch's frames sent so far
+COUNTED_FROM: Final = 26  # schedule time from which achieved speed is counted: the end of priming
+# The schedule's clock.
+ANCHOR_AT: Final = 32  # CLOCK_MONOTONIC
+ANCHOR: Final = 33  # schedule time then
+PIECE: Final = 34  # anchors so far
+HALTED: Final = 35  # 1: paused, the schedule's clock stands at ANCHOR
+STEPS: Final = 36  # frames to send although paused
+UNPACED: Final = 37  # 1: credits or flood, by speed or to prime; the next paced frame sets an anchor
+# Housekeeping.
+LOOKED: Final = 40  # when the slow words were last written
+PUBLISHED: Final = 41  # when the replay time was
+PENDING: Final = 42  # when a ticket was first seen without its command
+LAST_CONSUMED: Final = 43  # credits when they last moved
+MOVED_AT: Final = 44  # and when that was
+# What it asks when it returns.
+SEEK_TO: Final = 48  # recorded ns
+SEEK_PRIMED: Final = 49
+STATE_WORDS: Final = 64
+
+# Queue of prepared frames, int64[AHEAD, ENTRY] by serial.
+ENTRY: Final = 8
+OFFSET: Final = 0  # schedule time
+RECORDED: Final = 1
+NUMBER: Final = 2  # index in the schedule
+ERA: Final = 3  # epoch
+LENGTH: Final = 4
+
+# Statuses.
+FINISHED: Final = 0
+STOPPED: Final = 1  # reason in control[REASON]
+SEEK: Final = 2
+
+UNBOUND: Final = -(1 << 62)
+
+
+def new_state(*, batch: int = 64, ahead: int = 256, window: int = 1024, side_rows: int = 1 << 16) -> Words:
+    """Return the state of a loop that has not started; other settings are words of it.
+
+    Args:
+        batch: most frames a commit when paced.
+        ahead: most frames prepared and not sent; the wire must have room for so many.
+        window: most frames in flight at speed max.
+        side_rows: rows of the side table, a power of two.
+    """
+    state = np.zeros(STATE_WORDS, np.int64)
+    state[[BATCH, AHEAD, WINDOW, SIDE_ROWS]] = batch, ahead, window, side_rows
+    state[[SERIALS, RECEIVER, SLEEP, FRESH]] = 1
+    state[LOOP_GAP] = 10_000_000
+    state[[PRIME_UNTIL, CLOCK]] = UNBOUND
+    return state
