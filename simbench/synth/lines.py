@@ -2,7 +2,7 @@
 
 Line A carries a datagram when it is sent. Every further line carries the same datagram SKEW_NS later on average, with
 normal jitter of JITTER_NS cut at four deviations: so B is a few microseconds behind A, and first about once in fifteen
-times. A line never overtakes itself.
+times. A line never overtakes itself, so in a burst B is more seldom first.
 """
 
 from __future__ import annotations

@@ -46,5 +46,15 @@ def main(datagrams: int) -> None:
     print(digest.hexdigest())  # noqa: T201 - what the test reads
 
 
+def beyond() -> None:
+    """Decode a packet whose end is said to lie behind its array: what a wrong check of a length would do."""
+    decoder = Decoder()
+    data = np.frombuffer(packet([some_message("D", random.Random(1))] * 3)[:-8], np.uint8).copy()
+    try:
+        PROTOCOL.decode(data, 18, len(data) + 8, 0, decoder.state, decoder.events)
+    except IndexError:
+        print("seen")  # noqa: T201
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    beyond() if sys.argv[1] == "beyond" else main(int(sys.argv[1]))

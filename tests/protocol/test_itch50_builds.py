@@ -10,7 +10,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).with_name("itch_modes.py")
 
 
-def run(count: int, **environment: str) -> str:
+def run(count: object, **environment: str) -> str:
     """Return the hash that a build of the kernels prints."""
     settings = {**os.environ, **environment}
     command = [sys.executable, str(SCRIPT), str(count)]
@@ -27,3 +27,9 @@ def test_the_checked_build_sees_no_load_outside() -> None:
 def test_plain_python_gives_the_same() -> None:
     """Without the compiler the same functions give the same events and states."""
     assert run(150) == run(150, NUMBA_DISABLE_JIT="1")
+
+
+def test_a_planted_load_outside_is_seen() -> None:
+    """The checked build and plain Python raise where a length check would have been off: the tests above can fail."""
+    assert run("beyond", NUMBA_BOUNDSCHECK="1") == "seen"
+    assert run("beyond", NUMBA_DISABLE_JIT="1") == "seen"
