@@ -353,7 +353,9 @@ def scan(data: Bytes, frames: Frames, first: int, words: Words, table: Words) ->
             stamp = last
             words[UNSTAMPED] += 1
         else:
-            stamp = to_ns(ticks, table[interface, CLOCK], table[interface, FACTOR], table[interface, OFFSET])
+            stamp = to_ns(
+                ticks, int(table[interface, CLOCK]), int(table[interface, FACTOR]), int(table[interface, OFFSET])
+            )
             words[CLAMPED] += stamp == LATEST
             words[BACKWARD] += stamp < last and ordinal > 1
         last = stamp

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 CHUNK: Final = 1 << 17  # bytes of compressed input at a time
-PIECE: Final = 1 << 18  # bytes of output at a time: what damage inside a compressed stream can cost
+PIECE: Final = 1 << 16  # bytes of output at a time: what damage inside a compressed stream can cost
 WINDOW: Final = 1 << 27  # the largest zstd window accepted, 128 MiB, which is also the zstd tool's default limit
 NESTED: Final = 3  # compressions inside each other
 

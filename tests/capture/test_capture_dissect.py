@@ -326,7 +326,7 @@ def test_payload_from_a_socket_is_left_alone() -> None:
 
 
 MUTATIONS = """
-import hashlib, random, sys
+import hashlib, os, random, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 import test_capture_dissect as tests
@@ -355,6 +355,14 @@ for count in range(int(sys.argv[2])):
         one = block.frames[0]
         assert one["payload"] < 0 or 0 <= one["payload"] <= one["payload"] + one["payload_length"] <= len(frame)
         digest.update(block.frames.tobytes())
+if "NUMBA_BOUNDSCHECK" in os.environ or "NUMBA_DISABLE_JIT" in os.environ:
+    for link, frame in tests.CARRIERS.values():
+        block = make.batch([frame], link)
+        try:
+            Dissector().dissect(Block(block.data[:-1].copy(), block.frames))
+        except IndexError:
+            continue
+        raise AssertionError("a frame that reaches behind its buffer was not noticed")
 print(digest.hexdigest(), sorted(dissector.counters().items()))
 """
 
