@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -91,13 +92,15 @@ class BenchApp(App[None]):
         """Textual: the screen to begin with."""
         return self._bench
 
-    def on_mount(self) -> None:
+    def on_ready(self) -> None:
         """Start taking snapshots; leave the terminal as it was also when the process is told to end."""
         if self._sampler is None:
             return
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.exit)
+        # What exists now lives to the end: keep the collector from walking over it in the middle of an update.
+        gc.freeze()
         self.set_interval(WATCH_INTERVAL_S, self.watch_news)
         self._sampler.start()
 

@@ -19,6 +19,9 @@ STALL_NS: Final = 2_000_000_000
 FLASH_NS: Final = 400_000_000
 """A changed level is marked for this long: readable at ten frames a second, gone before it lies."""
 
+CALM_NS: Final = 450_000_000
+"""Percentiles and counters move this seldom: twice a second can be read, ten times cannot; it also halves the work."""
+
 FOLLOW_FACTOR: Final = 2
 """Until a key chooses, the busiest instrument is shown; another takes over when it is this many times as busy, so that
 two equally busy ones do not take turns."""

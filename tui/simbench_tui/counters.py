@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simbench_tui.constants import CALM_NS
 from simbench_tui.format import count, fit
 from simbench_tui.pane import Cell, Pane, Row
 
@@ -18,6 +19,7 @@ class Counters(Pane):
     """Counters by name, down the first column and then the next."""
 
     title = "counters"
+    calm_ns = CALM_NS
 
     def heading(self, snapshot: Snapshot) -> str:
         """How many there are."""

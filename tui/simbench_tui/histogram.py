@@ -11,6 +11,7 @@ from simbench_tui.constants import DECADES_MIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_SLIVER = 1e-3  # of a column
 _UNITS = ((0, "ns"), (3, "us"), (6, "ms"), (9, "s"))
 
 
@@ -45,7 +46,9 @@ def columns(buckets: Sequence[tuple[int, int]], low: int, high: int, width: int)
         apart = places[i] - places[i - 1] if i else step
         # Log-linear buckets are up to twice as wide as the narrowest; anything wider has empty ones before it.
         start = places[i] - (apart if apart <= 2.5 * step else step)
-        left, right = max((start - low) * scale, 0.0), (places[i] - low) * scale
+        # A bucket that ends where the axis begins still has its place in the first column.
+        left = min(max((start - low) * scale, 0.0), width - _SLIVER)
+        right = max(min((places[i] - low) * scale, width), left + _SLIVER)
         for x in range(int(left), min(ceil(right), width)):
             heights[x] += count * (min(right, x + 1) - max(left, x)) / (right - left)
     return heights

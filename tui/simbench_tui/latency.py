@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from simbench_tui.columns import Column, choose
-from simbench_tui.constants import HISTOGRAM_ROWS_MIN
-from simbench_tui.format import count, duration, fit
+from simbench_tui.constants import CALM_NS, HISTOGRAM_ROWS_MIN
+from simbench_tui.format import count, duration
 from simbench_tui.graph import area
 from simbench_tui.histogram import axis, column_of, columns, decades
 from simbench_tui.pane import Pane, Row
+from simbench_tui.table import cut_row
 
 if TYPE_CHECKING:
     from simbench.measure.snapshot import Snapshot, Stage
@@ -32,6 +32,7 @@ class Latency(Pane):
     """One stage drawn, all stages in figures; an axis only ever grows, so columns stay where they are."""
 
     title = "latency"
+    calm_ns = CALM_NS
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
         super().__init__(glyphs, id=id)
@@ -73,25 +74,13 @@ class Latency(Pane):
         heights = columns(stage.buckets, low, high, width)
         top = max(heights)
         # Where the tail begins is told by the marks above as well as by the ink.
-        inks = [
-            "accent"
-            if x > column_of(stage.p99, low, high, width)
-            else "bid"
-            if x > column_of(stage.p50, low, high, width)
-            else "title"
-            for x in range(width)
-        ]
+        half, tail = (column_of(value, low, high, width) + 1 for value in (stage.p50, stage.p99))
         picture = area([value / top for value in heights], height, self.glyphs.levels)
-        spans = [(ink, len(list(run))) for ink, run in groupby(inks)]
-        rows: list[Row] = [((self._marks(stage, low, high, width), "dim"),)]
-        for line in picture:
-            cells, at = [], 0
-            for ink, length in spans:
-                cells.append((line[at : at + length], ink))
-                at += length
-            rows.append(tuple(cells))
-        rows.append(((axis(low, high, width, self.glyphs.tick), "dim"),))
-        return rows
+        return [
+            ((self._marks(stage, low, high, width), "dim"),),
+            *(((line[:half], "title"), (line[half:tail], "mid"), (line[tail:], "accent")) for line in picture),
+            ((axis(low, high, width, self.glyphs.tick), "dim"),),
+        ]
 
     def _axis(self, stage: Stage) -> tuple[int, int]:
         low, high = decades(stage.buckets)
@@ -111,7 +100,11 @@ class Latency(Pane):
 
     def _table(self, stages: tuple[Stage, ...], chosen: Stage, width: int) -> list[Row]:
         picked = choose(_COLUMNS, width)
-        rows = [_cells([column.title for column in _COLUMNS], picked, ["dim"] * len(_COLUMNS), self.glyphs)]
+
+        def cells(texts: list[str], inks: list[str]) -> Row:
+            return cut_row([(_COLUMNS[i], size, texts[i], inks[i]) for i, size in picked], self.glyphs)
+
+        rows = [cells([column.title for column in _COLUMNS], ["dim"] * len(_COLUMNS))]
         for stage in stages:
             here = stage is chosen
             figures = (stage.p50, stage.p90, stage.p99, stage.p999, stage.highest)
@@ -123,14 +116,5 @@ class Latency(Pane):
             ]
             name = "strong" if here else "text"
             inks = ["accent", name, "dim", name, "text", "text", "text", "text"]
-            rows.append(_cells(texts, picked, inks, self.glyphs))
+            rows.append(cells(texts, inks))
         return rows
-
-
-def _cells(texts: list[str], picked: list[tuple[int, int]], inks: list[str], glyphs: Glyphs) -> Row:
-    row: list[tuple[str, str]] = []
-    for index, width in picked:
-        if row:
-            row.append((" ", "text"))
-        row.append((fit(texts[index], width, glyphs.ellipsis, right=_COLUMNS[index].right), inks[index]))
-    return tuple(row)

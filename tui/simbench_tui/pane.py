@@ -15,6 +15,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from simbench.measure.snapshot import Phase
 from simbench_tui.format import fit
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ Row = tuple[Cell, ...]
 class Pane(Widget):
     """A pane that shows one side of a snapshot.
 
+    A subclass has a `title`, and a `calm_ns` where figures that change faster than that could not be read.
+
     Args:
         glyphs: to draw with.
     """
@@ -41,6 +44,7 @@ class Pane(Widget):
         "pane--title",
         "pane--title-focus",
         "pane--strong",
+        "pane--mid",
         "pane--accent",
         "pane--good",
         "pane--warn",
@@ -57,18 +61,24 @@ class Pane(Widget):
         "pane--badge-accent",
     }
     title: ClassVar[str] = ""
+    calm_ns: ClassVar[int] = 0
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
         super().__init__(id=id)
         self.glyphs = glyphs
         self.snapshot: Snapshot | None = None
         self._rows: list[Row] = []
+        self._strips: dict[int, Strip] = {}
         self._inks: dict[str, Style] = {}
         self._shown = True
+        self._painted_ns = 0
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show this moment from now on."""
+        """Show this moment from now on; a calm pane of a running replay leaves some moments out."""
         self.snapshot = snapshot
+        if snapshot.phase is Phase.RUNNING and 0 <= snapshot.taken_ns - self._painted_ns < self.calm_ns:
+            return
+        self._painted_ns = snapshot.taken_ns
         self.update_rows()
 
     def caption(self, snapshot: Snapshot) -> str:
@@ -88,32 +98,55 @@ class Pane(Widget):
     def update_rows(self) -> None:
         """Make the rows again and paint those that are not what they were."""
         width, height = self.size
-        if self.snapshot is None or not self._shown or not width or not height:
+        if self.snapshot is None or not self._shown or width < 3 or not height:
             return
-        rows = self.make_rows(self.snapshot, width, height)[:height]
+        rows = self.make_rows(self.snapshot, width - 2, height)[:height]
+        rows += [()] * (height - len(rows))
         before = self._rows
         self._rows = rows
-        blank: Row = ()
-        changed = [
-            Region(0, y, width, 1)
-            for y in range(height)
-            if (rows[y] if y < len(rows) else blank) != (before[y] if y < len(before) else blank)
-        ]
+        changed = [y for y, row in enumerate(rows) if y >= len(before) or row != before[y]]
+        for y in changed:
+            self._strips.pop(y, None)
         if changed:
-            self.refresh(*changed)
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def make_rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Title and content; a pane without a title draws over the whole."""
-        return [self._title_row(snapshot, width), *self.paint(snapshot, width, height - 1)]
+        rows = self.paint(snapshot, width, height - 1)
+        # Last, since a heading tells what of the rows is in view.
+        return [self._title_row(snapshot, width), *rows]
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Textual: lines of a region; panes have no border or padding of Textual's, so each is one strip, kept."""
+        strips = []
+        first, last = crop.column_span
+        whole = (first, last) == (0, self.size.width)
+        for y in crop.line_range:
+            strip = self._strips.get(y)
+            if strip is None:
+                strip = self.render_line(y)
+                for line_filter in self.get_line_filters():
+                    strip = strip.apply_filter(line_filter, self.background_colors[1])
+                self._strips[y] = strip
+            strips.append(strip if whole else strip.crop(first, last))
+        return strips
 
     def render_line(self, y: int) -> Strip:
-        """Line API: one row as a strip."""
+        """Line API: one row as a strip, with a cell of air at both ends."""
         width = self.size.width
         base = self.ink("text")
-        if y >= len(self._rows):
+        if y >= len(self._rows) or width < 3:
             return Strip.blank(width, base)
-        segments = [Segment(text, self.ink(names)) for text, names in self._rows[y] if text]
-        return Strip(segments).adjust_cell_length(width, base)
+        inks, segments, room = self._inks, [Segment(" ", base)], width - 2
+        for text, names in self._rows[y]:
+            if text:
+                segments.append(Segment(text, inks.get(names) or self.ink(names)))
+                room -= len(text) if text.isascii() else cell_len(text)
+        # A strip that is told its length does not measure its segments again.
+        if room < 0:
+            return Strip(segments, width - 1 - room).crop(0, width - 1).extend_cell_length(width, base)
+        segments.append(Segment(" " * (room + 1), base))
+        return Strip(segments, width)
 
     def ink(self, names: str) -> Style:
         """The style of one component class, or of two, ground and weight by the first: "dim", "flash bid"."""
@@ -130,9 +163,11 @@ class Pane(Widget):
         """Forget the inks of the former theme."""
         super().notify_style_update()
         self._inks.clear()
+        self._strips.clear()
 
     def on_resize(self, _event: Resize) -> None:
         """Make the rows for the new size."""
+        self._strips.clear()
         self.update_rows()
 
     def on_show(self, _event: Show) -> None:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simbench.measure.snapshot import Phase, RunInfo, Snapshot
 from simbench_tui.format import count, date, duration, elapsed, factor, fit, percent, printable, rate, time_of_day
 from simbench_tui.health import Verdict
 from simbench_tui.pane import Cell, Pane, Row
 
 if TYPE_CHECKING:
-    from simbench.measure.snapshot import RunInfo, Snapshot
     from simbench_tui.glyphs import Glyphs
 
 _BADGE_CELLS = 10
+_NOTHING_YET = Snapshot(
+    phase=Phase.STARTING,
+    reason="",
+    run=RunInfo(capture="", wire="", stack="", wait="", speed="1", frames=0, first_ns=0, last_ns=0),
+    taken_ns=0,
+    elapsed_ns=0,
+    position_ns=0,
+    cursor=0,
+    speed_asked=1.0,
+    speed_achieved=0.0,
+    lateness_p50_ns=0,
+    lateness_p99_ns=0,
+)
 
 
 class Position(Pane):
@@ -22,9 +35,11 @@ class Position(Pane):
         super().__init__(glyphs, id=id)
         self._verdict = Verdict("STARTING", "waiting for the first snapshot", "dim")
         self._frozen_ns: int | None = None
+        self.snapshot = _NOTHING_YET
 
-    def state(self, verdict: Verdict, frozen_ns: int | None) -> None:
+    def state(self, snapshot: Snapshot | None, verdict: Verdict, frozen_ns: int | None) -> None:
         """Show this state; `frozen_ns` is the recorded time at which the panes below were frozen."""
+        self.snapshot = snapshot or _NOTHING_YET
         self._verdict = verdict
         self._frozen_ns = frozen_ns
         self.update_rows()

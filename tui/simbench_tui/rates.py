@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simbench_tui.constants import CALM_NS
 from simbench_tui.format import count, duration, fit, rate
 from simbench_tui.pane import Cell, Pane, Row
 
@@ -19,6 +20,7 @@ class Rates(Pane):
     """Two columns: what flows at the left, what should be nought at the right."""
 
     title = "rates and losses"
+    calm_ns = CALM_NS
 
     def heading(self, snapshot: Snapshot) -> str:
         """Everything that should be nought, added up."""

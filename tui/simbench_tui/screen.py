@@ -33,6 +33,18 @@ if TYPE_CHECKING:
 VIEWS = ("overview", "book", "feed", "latency", "counters")
 
 
+class Row(Horizontal):
+    """Panes side by side; nothing of its own, which Textual paints in no time."""
+
+    BLANK = True
+
+
+class Stack(Vertical):
+    """Panes one below the other; likewise."""
+
+    BLANK = True
+
+
 class BenchScreen(Screen[None]):
     """The panes.
 
@@ -41,6 +53,7 @@ class BenchScreen(Screen[None]):
         steering: whether there is a replayer to drive.
     """
 
+    BLANK = True
     AUTO_FOCUS: ClassVar[str | None] = ""  # no table has the arrow keys until it is given them
     BINDINGS: ClassVar[list[BindingType]] = [(key.keys, f"app.{key.action}", key.title) for key in KEYS]
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  textual declares no class variable
@@ -59,18 +72,18 @@ class BenchScreen(Screen[None]):
         """Book at the left, feed and time at the right."""
         glyphs = self._glyphs
         yield Position(glyphs, id="position")
-        with Horizontal(id="body"):
-            with Vertical(id="market"):
+        with Row(id="body"):
+            with Stack(id="market"):
                 yield Ladder(glyphs, id="ladder")
                 yield Trades(glyphs, id="trades")
-            with Vertical(id="bench"):
-                with Vertical(id="feed"):
+            with Stack(id="bench"):
+                with Stack(id="feed"):
                     yield Lines(glyphs, id="lines")
                     yield Gaps(glyphs, id="gaps")
                     yield EventLog(glyphs, id="log")
-                with Vertical(id="time"):
+                with Stack(id="time"):
                     yield Latency(glyphs, id="latency")
-                    with Horizontal(id="flow"):
+                    with Row(id="flow"):
                         yield Rates(glyphs, id="rates")
                         yield History(glyphs, id="history")
                     yield Counters(glyphs, id="counters")
@@ -83,10 +96,7 @@ class BenchScreen(Screen[None]):
 
     def tell(self, snapshot: Snapshot | None, verdict: Verdict, frozen_ns: int | None) -> None:
         """Tell the strip, which moves even while the view is frozen."""
-        strip = self.query_one(Position)
-        if snapshot is not None:
-            strip.snapshot = snapshot
-        strip.state(verdict, frozen_ns)
+        self.query_one(Position).state(snapshot, verdict, frozen_ns)
 
     def view(self, name: str) -> None:
         """Change which panes are seen."""

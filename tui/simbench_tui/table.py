@@ -11,12 +11,13 @@ from simbench_tui.format import fit
 from simbench_tui.pane import Cell, Pane, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from textual.binding import BindingType
     from textual.events import MouseScrollDown, MouseScrollUp
 
     from simbench.measure.snapshot import Snapshot
+    from simbench_tui.glyphs import Glyphs
 
 
 class TablePane(Pane, can_focus=True):
@@ -88,10 +89,14 @@ class TablePane(Pane, can_focus=True):
         self.action_scroll_rows(-1)
 
     def _cells(self, chosen: list[tuple[int, int]], cells: Sequence[Cell]) -> Row:
-        row: list[Cell] = []
-        for index, width in chosen:
-            text, names = cells[index]
-            if row:
-                row.append((" ", "text"))
-            row.append((fit(text, width, self.glyphs.ellipsis, right=self.columns[index].right), names))
-        return tuple(row)
+        return cut_row([(self.columns[index], width, *cells[index]) for index, width in chosen], self.glyphs)
+
+
+def cut_row(cells: Iterable[tuple[Column, int, str, str]], glyphs: Glyphs) -> Row:
+    """Cells of (column, width, text, ink) with a gap of one between them."""
+    row: list[Cell] = []
+    gap = ""
+    for column, width, text, names in cells:
+        row.append((gap + fit(text, width, glyphs.ellipsis, right=column.right), names))
+        gap = " "
+    return tuple(row)

@@ -1,0 +1,230 @@
+"""What panes show of moments that are not as usual, and pictures of those that are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moments import TICK, FixedSource, book, moment
+from simbench_tui.help import page
+from simbench_tui.keys import KEYS
+from simbench_tui.pane import Pane
+
+from simbench.measure.snapshot import LevelView, Phase, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simbench_tui import BenchApp
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+async def shown(
+    make_app: Callable[..., BenchApp], snapshot: Snapshot, size: tuple[int, int] = (120, 40), **changes: Any
+) -> str:
+    """The whole screen as text, line by line."""
+    app = make_app(source=FixedSource(snapshot), **changes)
+    async with app.run_test(size=size) as pilot:
+        app.sample()
+        app.sample()
+        await pilot.pause()
+        strips = app.screen._compositor.render_strips(app.screen.size)
+        lines = [strip.text for strip in strips]
+    assert all(len(line) == size[0] for line in lines) or any(not line.isascii() for line in lines)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_overview_looks_as_it_was_judged(
+    snap_compare: Callable[..., bool], make_app: Callable[..., BenchApp], size: tuple[int, int]
+) -> None:
+    """From fixed data, at three sizes."""
+    app = make_app()
+
+    async def sample(pilot: Any) -> None:
+        app.sample()
+        app.sample()
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=sample)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_nothing_at_all_is_shown_as_nothing(make_app: Callable[..., BenchApp], size: tuple[int, int]) -> None:
+    """The first snapshot of a run that has not begun."""
+    empty = Snapshot(
+        Phase.STARTING, "", replace(moment().run, frames=0, first_ns=0, last_ns=0), 0, 0, 0, 0, 0.0, 0.0, 0, 0
+    )
+    screen = await shown(make_app, empty, size)
+    assert "STARTING" in screen
+    assert "waiting for the first datagram" in screen
+    assert "no instrument yet" in screen
+    assert "live" in screen
+
+
+async def test_a_failed_run_says_why(make_app: Callable[..., BenchApp]) -> None:
+    """The badge and the reason; the figures of the last moment stay below."""
+    screen = await shown(make_app, moment(phase=Phase.FAILED, reason="the receiver is gone"))
+    assert "FAILED" in screen
+    assert "the receiver is gone" in screen
+    assert "1025.50" in screen
+
+
+async def test_an_ended_run_says_so(make_app: Callable[..., BenchApp]) -> None:
+    """With the replayer's reason."""
+    screen = await shown(make_app, moment(phase=Phase.ENDED, reason="end of the capture"))
+    assert "ENDED" in screen
+    assert "end of the capture" in screen
+
+
+async def test_an_unknown_level_is_shown_as_unknown(make_app: Callable[..., BenchApp]) -> None:
+    """Neither nought nor left out."""
+    lines = (await shown(make_app, moment())).splitlines()
+    assert any("B6" in line and "unknown" in line and "?" in line for line in lines)
+
+
+async def test_an_implied_level_is_marked(make_app: Callable[..., BenchApp]) -> None:
+    """With an i, beside the direct size or alone."""
+    lines = (await shown(make_app, moment())).splitlines()
+    assert any("1025.75" in line and "i5" in line for line in lines)
+    assert any("1025.50" in line and "i20" in line and "38" in line for line in lines)
+
+
+async def test_an_implied_level_is_marked_where_there_is_no_column_for_it(make_app: Callable[..., BenchApp]) -> None:
+    """In the narrow layout."""
+    assert "i5" in await shown(make_app, moment(), (80, 24))
+
+
+@pytest.mark.parametrize(
+    ("expected", "ask"),
+    [("spread 0.50", 4104 * TICK), ("locked", 4102 * TICK), ("crossed -0.25", 4101 * TICK)],
+)
+async def test_the_spread_says_what_it_is(make_app: Callable[..., BenchApp], expected: str, ask: int) -> None:
+    """A crossed book is not a negative spread that somebody has to notice."""
+    crossing = book(asks=(LevelView(ask, 5, 1),), implied_bids=())
+    assert expected in await shown(make_app, moment(book=crossing))
+
+
+@pytest.mark.parametrize(
+    ("expected", "changes"),
+    [
+        ("no asks", {"asks": ()}),
+        ("no bids", {"bids": (), "implied_bids": ()}),
+        ("no level known (recovering)", {"asks": (), "bids": (), "implied_bids": (), "state": "recovering"}),
+    ],
+)
+async def test_an_empty_side_is_told(make_app: Callable[..., BenchApp], expected: str, changes: dict[str, Any]) -> None:
+    """A book that is empty and one that is not known yet look different from a broken one."""
+    assert expected in await shown(make_app, moment(book=book(**changes)))
+
+
+async def test_changes_of_a_level_are_marked(make_app: Callable[..., BenchApp]) -> None:
+    """By a sign, not by colour alone."""
+    source = FixedSource(moment())
+    app = make_app(source=source)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.sample()
+        bids = (replace(book().bids[0], quantity=40), *book().bids[1:])
+        source.now = moment(book=book(bids=bids), taken_ns=moment().taken_ns + 100_000_000)
+        app.sample()
+        await pilot.pause()
+        pane = app.screen.query_one("#ladder", Pane)
+        lines = [pane.render_line(y).text for y in range(pane.size.height)]
+    assert any("1025.50 +" in line and "40" in line for line in lines)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_names_and_numbers_of_any_size_leave_the_layout_alone(
+    make_app: Callable[..., BenchApp], size: tuple[int, int]
+) -> None:
+    """Very long symbols, wide and control characters, brackets, figures at the end of int64."""
+    huge = 2**63 - 1
+    wild = book(
+        symbol="[red]삼성전자\x1b[2J" * 20,
+        bids=(LevelView(huge, huge, 2**31), LevelView(-huge, 1, 1)),
+        updates=huge,
+        state="current",
+    )
+    line = replace(moment().lines[0], channel="x" * 99, name="LONG", datagrams=huge, won=huge, rate=1e30, age_ns=huge)
+    snapshot = moment(
+        book=wild,
+        lines=(line,) * 40,
+        elapsed_ns=huge,
+        position_ns=huge,
+        cursor=huge,
+        speed_asked=1e12,
+        rates=MappingProxyType({"messages": 1e30}),
+        counters=MappingProxyType({f"{'name' * 20}{k}": huge for k in range(200)}),
+        drops=MappingProxyType({"cause" * 30: huge}),
+        run=replace(moment().run, capture="c" * 500),
+    )
+    app = make_app(source=FixedSource(snapshot))
+    async with app.run_test(size=size) as pilot:
+        for key in "12345":
+            await pilot.press(key)
+            app.sample()
+            await pilot.pause()
+            for pane in app.screen.query(Pane):
+                widths = {pane.render_line(y).cell_length for y in range(pane.size.height)}
+                assert widths <= {pane.size.width}
+                assert all(pane.render_line(y).text.isprintable() for y in range(pane.size.height))
+
+
+async def test_ascii_draws_with_ascii_alone(make_app: Callable[..., BenchApp]) -> None:
+    """Every pane, the strip and the footer."""
+    for size in SIZES:
+        assert (await shown(make_app, moment(), size, ascii_only=True)).isascii()
+
+
+async def test_a_moment_that_changes_nothing_paints_nothing(make_app: Callable[..., BenchApp]) -> None:
+    """That is what makes ten moments a second cheap."""
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.sample()
+        app.sample()
+        await pilot.pause()
+        app.sample()
+        assert not any(pane._repaint_regions for pane in app.screen.query(Pane))
+
+
+async def test_only_the_changed_row_is_painted(make_app: Callable[..., BenchApp], source: FixedSource) -> None:
+    """One line's age moved."""
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.sample()
+        app.sample()
+        await pilot.pause()
+        lines = source.now.lines
+        source.now = moment(lines=(lines[0], replace(lines[1], age_ns=1), lines[2]))
+        app.sample()
+        assert {
+            pane.id: sum(region.height for region in pane._repaint_regions)
+            for pane in app.screen.query(Pane)
+            if pane._repaint_regions
+        } == {"lines": 1}
+
+
+async def test_a_resize_loses_nothing(make_app: Callable[..., BenchApp]) -> None:
+    """Narrow, and back."""
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.sample()
+        app.sample()
+        await pilot.pause()
+        before = [strip.text for strip in app.screen._compositor.render_strips(app.screen.size)]
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        assert before == [strip.text for strip in app.screen._compositor.render_strips(app.screen.size)]
+
+
+def test_the_help_names_every_key() -> None:
+    """And each with a sentence."""
+    text = page().plain
+    for key in KEYS:
+        assert key.meaning in text
+        assert key.meaning.endswith(".")
