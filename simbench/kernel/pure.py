@@ -37,6 +37,12 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def inlined(function: F) -> F:
+    """Compile as `kernel` does, always in place of the call: for what is small and hot, or called from one place."""
+    compiled: F = njit(**KERNEL, forceinline=True)(function)
+    return compiled
+
+
 def kernel_as(signature: Any) -> Callable[[F], F]:
     """Compile as `kernel` does, when the module is imported and for one signature: for first-class functions."""
     compiler: Callable[[F], F] = njit(signature, **KERNEL)
@@ -123,6 +129,14 @@ if TYPE_CHECKING or config.DISABLE_JIT:
     def store_be64(data: Bytes, at: int, value: int) -> None:
         """Store 64 bits, big-endian."""
         _put(data, int(at), value, 8, "big")
+
+    def store_le16(data: Bytes, at: int, value: int) -> None:
+        """Store the low 16 bits, little-endian."""
+        _put(data, int(at), value, 2, "little")
+
+    def store_le32(data: Bytes, at: int, value: int) -> None:
+        """Store the low 32 bits, little-endian."""
+        _put(data, int(at), value, 4, "little")
 
     def store_le64(data: Bytes, at: int, value: int) -> None:
         """Store 64 bits, little-endian."""
@@ -240,6 +254,8 @@ else:
     store_be16 = _storer(2, big=True)
     store_be32 = _storer(4, big=True)
     store_be64 = _storer(8, big=True)
+    store_le16 = _storer(2, big=False)
+    store_le32 = _storer(4, big=False)
     store_le64 = _storer(8, big=False)
 
     @intrinsic
