@@ -206,6 +206,7 @@ def decode(data: Bytes, start: int, end: int, skip: int, state: Words, events: R
     """Turn a packet's messages into events, see protocol/contract.py. The body starts at MoldUDP64's count."""
     midnight, sequence = state[MIDNIGHT], state[SEQUENCE]
     units = load_be16(data, start) if start + 2 <= end else 1
+    units = 0 if units == END_COUNT else units
     at = start + 2
     count = 0
     status = 0

@@ -125,9 +125,9 @@ def generate(
         data: out, uint8[n * LONGEST].
         starts: out, int64[n + 1].
     """
-    at = 0
+    starts[0] = 0
     for index in range(len(due)):
-        starts[index] = at
+        at = starts[index]
         time = due[index] - midnight
         shock = words[SHOCK_FROM] <= due[index] < words[SHOCK_TO]
         deletes, replaces, executes, cancels, trades, rares = SHOCK if shock else CALM
@@ -162,9 +162,8 @@ def generate(
         top = tops[instrument]
         if top["bid"] >= 0 and top["ask"] < TICKS:
             top["middle"] = (top["bid"] + top["ask"]) >> 1
-        at += size
-    starts[len(due)] = at
-    return at
+        starts[index + 1] = at + size
+    return int(starts[len(due)])
 
 
 @kernel
