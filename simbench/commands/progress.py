@@ -20,23 +20,29 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from simbench.measure.snapshot import Snapshot
-    from simbench.session import Session
+    from simbench.session import Listening, Session
 
 EVERY_S = 0.5
+QUIETLY_S = 10.0
 
 
-def follow(session: Session) -> None:
-    """Print where the run is until it ends; rewritten in place on a terminal, a line every ten seconds elsewhere."""
+def follow(session: Session | Listening, until: float | None = None) -> None:
+    """Print where the run is until it ends; in place on a terminal, a line every ten seconds elsewhere.
+
+    Args:
+        session: the run.
+        until: monotonic seconds at which to return although it goes on.
+    """
     live = sys.stderr.isatty()
     reader = session.reader()
     said = 0.0
-    while session.running():
+    while session.running() and (until is None or time.monotonic() < until):
         snapshot = reader.snapshot()
         now = time.monotonic()
         if live:
             sys.stderr.write("\r\x1b[K" + line(snapshot))
             sys.stderr.flush()
-        elif now - said > 10 * EVERY_S * 2:
+        elif now - said > QUIETLY_S:
             show.complain(line(snapshot))
             said = now
         session.wait(EVERY_S)
@@ -75,7 +81,7 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     if found.get("timing"):
         from simbench.measure.timing import table
 
-        parts.append(table(found["timing"]))
+        parts.append(Text(table(found["timing"])))
     hiccups = found["hiccups"]
     if hiccups["watched_ns"]:
         parts.append(

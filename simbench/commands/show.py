@@ -49,8 +49,10 @@ def _capture(found: Mapping[str, Any]) -> RenderableType:
     capture = found["capture"]
     first, last = int(capture["first_ns"]), int(capture["last_ns"])
     lines = [
-        f"{capture['frames']:,} frames, {capture['datagrams']:,} datagrams of the feed, "
-        f"{capture['other_frames']:,} others; {iso(first)} and {span(last - first)} on",
+        (
+            f"{capture['frames']:,} frames, {capture['datagrams']:,} datagrams of the feed, "
+            f"{capture['other_frames']:,} others; {iso(first)} and {span(last - first)} on"
+        ),
     ]
     if capture["backward_stamps"]:
         lines.append(f"{capture['backward_stamps']:,} stamps lie before the one in front of them in the file")
@@ -96,7 +98,7 @@ def _counters(found: Mapping[str, Any]) -> RenderableType:
     messages, anomalies = found["messages"], found["anomalies"]
     odd = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in anomalies.items() if count)
     return Text(
-        f"{messages['total']:,} messages, {messages['unknown']:,} unknown, {messages['malformed']:,} malformed packets; "
+        f"{messages['total']:,} messages, {messages['unknown']:,} unknown, {messages['malformed']:,} packets malformed; "
         f"anomalies: {odd or 'none'}"
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simbench.book.layout import EMPTY, KNOWN
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.measure.snapshot import (
@@ -240,7 +241,7 @@ class Reader:
 
     def _instruments(self) -> list[InstrumentRow]:
         count = min(int(self._words[t.INSTRUMENTS]), t.INSTRUMENT_ROWS)
-        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS].reshape(count, -1)
+        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS].reshape(count, t.INSTRUMENT_WORDS)
         order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:200]
         return [self._instrument(int(index), rows[index]) for index in order]
 
@@ -322,7 +323,7 @@ def symbol_of(words: Sequence[int] | Words) -> str:
 def _levels(side: Words) -> tuple[LevelView, ...]:
     levels = []
     for price, quantity, orders, known in side.tolist():
-        if known == 0:
+        if known == EMPTY:
             break
-        levels.append(LevelView(price, quantity, orders, known == 1))
+        levels.append(LevelView(price, quantity, orders, known == KNOWN))
     return tuple(levels)

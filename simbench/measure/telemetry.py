@@ -133,7 +133,7 @@ SLOT_TRADE_QUANTITY: Final = 6
 SLOT_TRADE_TIME: Final = 7
 SLOT_STATE: Final = 8
 SLOT_LADDER: Final = (
-    16  # int64[4 sides, SLOT_DEPTH, 4]: price, quantity, orders, known (1 yes, 2 never sent; 0: no level)
+    16  # int64[4 sides, SLOT_DEPTH, 4]: price, quantity, orders, known : 1 yes, 0 never sent, 2 no level
 )
 SLOT_WORDS: Final = SLOT_LADDER + 4 * SLOT_DEPTH * 4
 LEASE_NS: Final = 3_000_000_000  # a slot that no reader looked at for so long may be taken by another

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numba
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from simbench.capture.dissect import dissect
 from simbench.frame import FLOW, PAYLOAD_ONLY
 from simbench.kernel.host import monotonic_ns, pause
-from simbench.kernel.pure import load_acquire, store_release
+from simbench.kernel.pure import kernel, kernel_as, load_acquire, store_release
 from simbench.measure import stamps
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import record
@@ -110,7 +110,7 @@ SIGNATURE: Final = types.int64(
 )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rest(live: Words, now: int) -> None:
     """Look for hiccups: a spinning core that was away between two looks at an empty wire."""
     if live[LOOKED] != 0 and live[BLOCK] == 0:
@@ -123,7 +123,7 @@ def rest(live: Words, now: int) -> None:
     live[LOOKED] = now
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_up(live: Words, serial: int, side: Words) -> None:
     """Find what the replayer noted of a frame; a row that is another frame's by now is none."""
     live[STAMPED] = 0
@@ -139,7 +139,7 @@ def look_up(live: Words, serial: int, side: Words) -> None:
     live[STAMPED] = load_acquire(side, row + stamps.SERIAL) == serial + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def measure(live: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
     """Count the stages of the frame that has just reached the books (T4 = done)."""
     taken = live[TAKEN]
@@ -165,7 +165,7 @@ def measure(live: Words, telemetry: Words, trace: NDArray[np.int64], done: int) 
         live[TRACED] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def publish_live(telemetry: Words, live: Words) -> None:
     """Copy the loop's own counters."""
     telemetry[t.STARTED] = live[FIRST_FRAME]
@@ -180,7 +180,7 @@ def publish_live(telemetry: Words, live: Words) -> None:
     telemetry[COUNTERS[7]] = live[WATCHED]
 
 
-@njit(SIGNATURE, cache=True, nogil=True)
+@kernel_as(SIGNATURE)
 def receive(
     live: Words,
     poll: Any,

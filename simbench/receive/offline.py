@@ -113,7 +113,7 @@ class Offline:
             only_line=only_line,
             on_events=on_events,
         )
-        self.dissector = Dissector(verify_checksums=source.verify, capacity=FLOWS)
+        self.dissector = Dissector(checksums="verify" if source.verify else "ignore", capacity=FLOWS)
         self.first_ns = 0
         self.last_ns = 0
         self._running = self._run()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numba
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from simbench.book.engine import apply
 from simbench.feed.sequencer import (
@@ -34,7 +34,7 @@ from simbench.feed.sequencer import (
     tick,
 )
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD
-from simbench.kernel.pure import hash_bytes
+from simbench.kernel.pure import hash_bytes, kernel, kernel_as
 from simbench.protocol.contract import (
     DATA,
     DECODE_FUNCTION,
@@ -126,8 +126,8 @@ SIGNATURE: Final = types.int64(
     WORDS,
     WORDS,
     types.int64[:, ::1],
-    types.UniTuple(FRAME_FUNCTION, PROTOCOLS),
-    types.UniTuple(DECODE_FUNCTION, PROTOCOLS),
+    types.Tuple((FRAME_FUNCTION,) * PROTOCOLS),
+    types.Tuple((DECODE_FUNCTION,) * PROTOCOLS),
     WORDS,
     WORDS,
     DATA,
@@ -149,7 +149,7 @@ def new_words(*, batch: int, verify: bool) -> Words:
     return words
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deliver(
     data: Bytes,
     start: int,
@@ -160,7 +160,6 @@ def deliver(
     channels: NDArray[np.int64],
     decoders: tuple[Any, ...],
     states: Words,
-    sequencer: Words,
     events: Records,
 ) -> None:
     """Decode a packet that arbitration let through, behind the events that wait already."""
@@ -189,7 +188,7 @@ def deliver(
         words[STOPPING] = 1
 
 
-@njit(SIGNATURE, cache=True, nogil=True)
+@kernel_as(SIGNATURE)
 def advance(
     data: Bytes,
     frames: Records,
@@ -283,7 +282,7 @@ def advance(
             words[PACKET_SENT] = sequencer[OUT_SENT]
             deliver(
                 slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels, decoders, states,
-                sequencer, events,
+                events,
             )  # fmt: skip
             continue
 
@@ -319,7 +318,7 @@ def advance(
                 words[PACKET_SENT] = header[0].sent
                 deliver(
                     data, header[0].start, header[0].end, channel, sequencer[OUT_STREAM], words, channels, decoders,
-                    states, sequencer, events,
+                    states, events,
                 )  # fmt: skip
             if sequencer[OUT_MORE] != 0:
                 words[DRAINED] = sequencer[OUT_STREAM]

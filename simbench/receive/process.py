@@ -1,4 +1,4 @@
-"""The receiver process: `python -m simbench.receive.process FD`, its settings as JSON behind an inherited descriptor."""
+"""The receiver process: `python -m simbench.receive.process FD`, its settings as JSON behind that descriptor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +17,6 @@ from simbench.wire.spec import WireSpec
 if TYPE_CHECKING:
     from types import FrameType
 
-    from simbench.receive.receiver import Receiver
     from simbench.receive.worker import Worker
 
 PR_SET_PDEATHSIG = 1
@@ -39,9 +37,9 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
         verify: whether a wrong checksum is loss.
         first_ns: recorded time of the first frame, or now for a live feed: tells protocols the date.
         trace: frames whose stamps are kept for the proof of timing.
-        prime: capture to read up to `prime_until` before the first frame comes; "" none.
-        prime_until: recorded time, ns since 1970.
         speed: asked for, as a factor; 0 at max and flood.
+        max_idle_ns: the replayer's cap on idle time; 0 none.
+        only_line: the one line of every channel that is listened to; "" all.
     """
 
     feed: str
@@ -55,9 +53,9 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
     verify: bool = True
     first_ns: int = 0
     trace: int = 0
-    prime: str = ""
-    prime_until: int = 0
     speed: float = 1.0
+    max_idle_ns: int = 0
+    only_line: str = ""
 
 
 def main() -> None:
@@ -89,20 +87,18 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
     """Open the wire, receive until the end, write the result."""
     from simbench.feed.definition import parse
     from simbench.measure import telemetry as t
-    from simbench.receive import result
+    from simbench.receive import live, result
     from simbench.receive.receiver import Receiver
     from simbench.receive.worker import Worker
     from simbench.replay.control import Control
-    from simbench.wire.spec import open_receiver
+    from simbench.wire.open import open_receiver
 
     feed = parse(config.feed)
-    receiver = Receiver(feed, first_ns=config.first_ns, batch=1, verify=config.verify)
-    if config.prime:
-        _prime(receiver, config)
+    only_line = config.only_line or None
+    receiver = Receiver(feed, first_ns=config.first_ns, batch=1, verify=config.verify, only_line=only_line)
     control = Control.attach(config.control_fd) if config.control_fd >= 0 else Control.create()
     side = t.map_words(config.side_fd) if config.side_fd >= 0 else np.zeros(0, np.int64)
-    groups = [line.group for channel in feed.channels for line in channel.lines]
-    with open_receiver(config.wire, groups=groups) as end:
+    with open_receiver(config.wire) as end:
         worker = Worker(
             receiver,
             end,
@@ -122,32 +118,17 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
             "book": result.build(receiver, _capture(config, worker)),
             "stages": worker.stages(),
             "hiccups": worker.hiccups(),
-            "received": int(worker.live[_received()]),
+            "received": int(worker.live[live.RECEIVED]),
             "drops": {name: count for name, count in end.counters().items() if count},
-            "unstamped": int(worker.live[_unstamped()]),
-            "polls": worker.polls(),
+            "unstamped": int(worker.live[live.UNSTAMPED]),
+            "polls": {"all": int(worker.live[live.POLLS]), "found": int(worker.live[live.FOUND])},
             "wire": end.description,
         }
         if len(worker.traced()):
             from simbench.measure.timing import proof
 
-            found["timing"] = proof(worker.traced(), speed=config.speed)
+            found["timing"] = proof(worker.traced(), speed=config.speed, max_idle_ns=config.max_idle_ns)
         _write(config.result_fd, msgspec.json.encode(found))
-
-
-def _prime(receiver: Receiver, config: ReceiverConfig) -> None:
-    """Read the capture up to the start of the replay, so that the books are what they were then."""
-    from simbench.capture.dissect import Dissector
-    from simbench.capture.reader import open_capture
-    from simbench.receive import pipeline
-    from simbench.receive.receiver import FLOWS
-
-    dissector = Dissector(verify_checksums=config.verify, capacity=FLOWS)
-    for block in open_capture(Path(config.prime)).blocks():
-        dissector.dissect(block)
-        before = block.frames["stamp"] < config.prime_until
-        receiver.take(block.data, block.frames[before], dissector.flows)
-    receiver.routes[:] = pipeline.UNROUTED
 
 
 def _capture(config: ReceiverConfig, worker: Worker) -> dict[str, Any]:
@@ -162,18 +143,6 @@ def _capture(config: ReceiverConfig, worker: Worker) -> dict[str, Any]:
         "left_out": worker.dissector.left_out(),
         "notes": [],
     }
-
-
-def _received() -> int:
-    from simbench.receive import live
-
-    return live.RECEIVED
-
-
-def _unstamped() -> int:
-    from simbench.receive import live
-
-    return live.UNSTAMPED
 
 
 def _read(fd: int) -> bytes:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from numba import njit
 
 from simbench.book import layout as b
-from simbench.book.ladder import ladder
+from simbench.book.views import ladder
 from simbench.feed import layout as f
 from simbench.feed.streams import stream_words
-from simbench.kernel.pure import load_acquire, store_release
+from simbench.kernel.pure import kernel, load_acquire, store_release
 from simbench.measure import telemetry as t
 from simbench.protocol.contract import MALFORMED, MESSAGES, UNKNOWN
 from simbench.receive import pipeline as p
@@ -37,7 +36,7 @@ INSTRUMENTS_A_TIME: Final = 512  # rows of the directory that one publication re
 ANOMALIES: Final = len(b.ANOMALIES)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def publish(
     telemetry: Words,
     words: Words,
@@ -93,7 +92,7 @@ def publish(
     store_release(telemetry, t.BEAT, now)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def publish_lines(telemetry: Words, sequencer: Words) -> None:
     """Copy what was counted of each line, over all streams of its channel."""
     for row in range(telemetry[t.LINES]):
@@ -122,7 +121,7 @@ def publish_lines(telemetry: Words, sequencer: Words) -> None:
         telemetry[base + t.LINE_SEEN] = seen
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def publish_gaps(telemetry: Words, sequencer: Words) -> None:
     """Copy the gap records that are new, and the holes that are open now."""
     total = sequencer[f.RECORD + f.T_USED]
@@ -161,7 +160,7 @@ def publish_gaps(telemetry: Words, sequencer: Words) -> None:
     store_release(telemetry, t.GAPS_OPEN, count)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def publish_instruments(telemetry: Words, book: Words) -> None:
     """Refresh the directory: new instruments at once, how busy the others are a share at a time."""
     count = min(book[b.INSTRUMENT_COUNT], t.INSTRUMENT_ROWS)
@@ -176,7 +175,7 @@ def publish_instruments(telemetry: Words, book: Words) -> None:
     store_release(telemetry, t.INSTRUMENTS, count)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def publish_instrument(telemetry: Words, book: Words, index: int) -> None:
     """Copy one row of the directory."""
     row = t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS
@@ -190,7 +189,7 @@ def publish_instrument(telemetry: Words, book: Words, index: int) -> None:
     telemetry[row + t.INSTRUMENT_UPDATES] = book[at + b.EVENTS]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def publish_slot(telemetry: Words, book: Words, ladders: NDArray[np.int64], base: int, now: int) -> None:
     """Copy a leased book where it changed since it was last copied, under the slot's seqlock."""
     wanted = load_acquire(telemetry, base + t.SLOT_WANTED)

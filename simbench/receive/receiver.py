@@ -10,7 +10,7 @@ import numpy as np
 from simbench.book.books import Books
 from simbench.book.layout import BookChannel
 from simbench.errors import SimbenchError
-from simbench.event import EVENT
+from simbench.event import EVENT, RESET
 from simbench.feed.sequencer import Sequencer
 from simbench.frame import FRAME
 from simbench.protocol.contract import (
@@ -29,7 +29,7 @@ from simbench.receive import pipeline
 from simbench.receive.routes import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -197,9 +197,11 @@ class Receiver:
     def begin_epoch(self, now: int) -> None:
         """Begin anew, as after a loop or a jump of the replayer: sequences and books start from nothing."""
         self.state.words[pipeline.NOW] = now
+        reset = np.zeros(1, EVENT)
+        reset["kind"] = RESET
         for number in range(len(self.feed.channels)):
             self.state.sequencer.new_epoch(number, now)
-            self.state.books.reset(number, now)
+            self.state.books.apply(number, reset)
 
     def stop_after(self, channel: int, sequence: int) -> None:
         """Ask for a stop after a sequence of a channel."""

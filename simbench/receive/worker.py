@@ -13,7 +13,6 @@ from simbench.capture.dissect import Dissector
 from simbench.frame import FRAME
 from simbench.measure import telemetry as t
 from simbench.receive import live as w
-from simbench.receive import pipeline
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.replay import control as c
 

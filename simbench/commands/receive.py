@@ -1,0 +1,66 @@
+"""simbench receive: the receiver alone, on an interface that carries a feed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from simbench.commands import show
+from simbench.errors import SimbenchError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def receive(
+    *,
+    interface: str,
+    feed: Path | None,
+    protocol: str | None,
+    schema: Path | None,
+    checksum: str,
+    wire: str,
+    stack: str,
+    wait: str,
+    mode: str,
+    seconds: float | None,
+    headless: bool,
+    json_file: Path | None,
+) -> int:
+    """Receive until the time is up or Ctrl-C; 1 where gaps were lost."""
+    if feed is None:
+        raise SimbenchError("receive needs to know the feed: give it a definition with --feed feed.toml")
+    if wire not in {"auto", interface}:
+        raise SimbenchError("receive listens on the interface given by --on; --wire belongs to run")
+    show.announce_compilation()
+    from simbench.commands import progress
+    from simbench.commands.run import outcome, write_json
+    from simbench.receive.discover import adapted, read
+    from simbench.session import Listening
+    from simbench.wire.open import nic_receiver
+
+    definition = adapted(read(feed), protocol, schema)
+    groups = [line.group for channel in definition.channels for line in channel.lines]
+    spec = nic_receiver(interface, stack=stack, mode=mode, groups=groups)
+    session = Listening(
+        definition, spec, interface=interface, wait=wait, verify=checksum != "ignore", first_ns=time.time_ns()
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: session.stop())
+    with session:
+        end = None if seconds is None else time.monotonic() + seconds
+        if headless or not sys.stdout.isatty():
+            progress.follow(session, until=end)
+        else:
+            from simbench_tui import run as show_terminal
+
+            session.wait_until_ready()
+            show_terminal(session.reader(), None)
+        session.stop()
+        found = session.finish()
+    if json_file is not None:
+        write_json(json_file, found)
+    show.console().print(progress.summary(found))
+    return outcome(found)

@@ -1,0 +1,116 @@
+"""simbench run: replayer, wire, receiver, and the terminal or one line of progress."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from simbench.commands import show
+from simbench.commands.times import duration_ns, time_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from simbench.receive.offline import Source
+    from simbench.session import Plan
+
+
+def run(
+    *,
+    capture: Path,
+    feed: Path | None,
+    protocol: str | None,
+    schema: Path | None,
+    checksum: str,
+    headless: bool,
+    json_file: Path | None,
+    **arguments: Any,
+) -> int:
+    """Run a capture; 1 where gaps were lost or the data was damaged."""
+    show.announce_compilation()
+    from simbench.receive.offline import open_source
+
+    source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
+    return play(source, plan(source, arguments), headless=headless, json_file=json_file)
+
+
+def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
+    """Turn the options of the command line into a plan."""
+    from simbench.session import Plan
+
+    start, stop, idle = arguments["start"], arguments["stop"], arguments["max_idle"]
+    return Plan(
+        wire=arguments["wire"],
+        stack=arguments["stack"],
+        wait=arguments["wait"],
+        mode=arguments["mode"],
+        speed=arguments["speed"],
+        max_idle_ns=0 if idle is None else duration_ns(idle),
+        from_ns=None if start is None else time_ns(start, source.first_ns),
+        to_ns=None if stop is None else time_ns(stop, source.first_ns),
+        cold=arguments["cold"],
+        loops=arguments["loop"],
+        order=arguments["order"],
+        as_recorded=arguments["as_recorded"],
+        everything=arguments["everything"],
+    )
+
+
+def play(source: Source, what: Plan, *, headless: bool, json_file: Path | None) -> int:
+    """Carry a plan out, show it, and report."""
+    from simbench.commands import progress
+    from simbench.session import Session
+
+    session = Session(source, what)
+    if what.wire == "auto" and session.choice.wire == "ring":
+        show.complain(f"over the shared-memory ring: {session.choice.why}")
+    interrupted = False
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        session.stop()
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with session:
+            if headless or not sys.stdout.isatty():
+                progress.follow(session)
+            else:
+                _show(session)
+            found = session.finish()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if json_file is not None:
+        write_json(json_file, found)
+    show.console().print(progress.summary(found))
+    return outcome(found)
+
+
+def _show(session: Any) -> None:
+    from simbench_tui import run as show_terminal
+
+    session.wait_until_ready()
+    show_terminal(session.reader(), session.control)
+    session.stop()
+
+
+def outcome(found: Mapping[str, Any]) -> int:
+    """Return the exit code: 1 where sequences were lost or packets malformed."""
+    book = found["book"]
+    lost = any(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
+    return int(lost or bool(book["messages"]["malformed"]))
+
+
+def write_json(path: Path, found: Mapping[str, Any]) -> None:
+    """Write a result whole or not at all."""
+    import msgspec
+
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    temporary.replace(path)

@@ -1,0 +1,112 @@
+"""What a run is to do, and what of the capture and the host it has to know before it starts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simbench.errors import SimbenchError
+from simbench.measure.names import Names
+from simbench.replay.schedule import Endpoint
+
+if TYPE_CHECKING:
+    from simbench.feed.definition import Feed, FeedRole, Line
+    from simbench.receive.offline import Source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to do.
+
+    Attributes:
+        wire: "auto", "ring", "veth" or "tap".
+        stack: "xdp" or "udp" at the receiver.
+        wait: "spin" or "block".
+        mode: of the XDP program.
+        speed: a factor, "max" or "flood".
+        max_idle_ns: cap on idle time; 0 none.
+        from_ns: recorded time to start at; None the beginning.
+        to_ns: recorded time to stop at; None the end.
+        cold: with from_ns, without what came before.
+        loops: times to replay.
+        order: "time" or "file".
+        as_recorded: frames as they were captured.
+        everything: frames that are not the feed's as well.
+        only_line: the one line of every channel that the receiver listens to.
+    """
+
+    wire: str = "auto"
+    stack: str = "xdp"
+    wait: str = "spin"
+    mode: str = "generic"
+    speed: str = "1"
+    max_idle_ns: int = 0
+    from_ns: int | None = None
+    to_ns: int | None = None
+    cold: bool = False
+    loops: int = 1
+    order: str = "time"
+    as_recorded: bool = False
+    everything: bool = False
+    only_line: str | None = None
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How large a capture is: frames, longest IP packet of its datagrams, first and last stamp."""
+
+    frames: int
+    mtu: int
+    first_ns: int
+    last_ns: int
+
+
+def extent(source: Source) -> Extent:
+    """Read a capture once for what a wire has to be laid out for."""
+    from simbench.capture.dissect import Dissector
+
+    dissector = Dissector(checksums="ignore")
+    frames = longest = last = 0
+    first = np.iinfo(np.int64).max
+    for block in source.capture.blocks():
+        dissector.dissect(block)
+        frames += len(block.frames)
+        longest = max(longest, int(block.frames["payload_length"].max()))
+        first = min(first, int(block.frames["stamp"].min()))
+        last = max(last, int(block.frames["stamp"].max()))
+    if frames == 0:
+        raise SimbenchError(f"{source.capture.path} holds no frames")
+    return Extent(frames, max(1500, longest + 48), first, last)
+
+
+def cores() -> tuple[int | None, int | None]:
+    """Return a core for the sender and one for the receiver; none where there is only one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
+
+
+def endpoints(feed: Feed) -> tuple[Endpoint, ...]:
+    """Return whose datagrams a replayer sends: those of the lines and of the recovery groups."""
+    every: list[Line | FeedRole] = []
+    for channel in feed.channels:
+        every += [*channel.lines, *channel.feeds]
+    return tuple(Endpoint(one.group, one.source, one.interface, one.capture) for one in every)
+
+
+def names(feed: Feed) -> Names:
+    """Return what the numbers in a receiver's telemetry are called."""
+    from simbench.book.layout import ANOMALIES, STATES
+    from simbench.feed.layout import OUTCOMES
+    from simbench.protocol.registry import load
+
+    return Names(
+        channels=tuple(channel.name for channel in feed.channels),
+        lines=tuple(tuple((line.name, line.group) for line in channel.lines) for channel in feed.channels),
+        text_keys=tuple(load(channel.protocol, channel.schema).text_key for channel in feed.channels),
+        outcomes=tuple(OUTCOMES),
+        states=tuple(STATES),
+        anomalies=tuple(ANOMALIES),
+    )

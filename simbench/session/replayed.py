@@ -1,0 +1,188 @@
+"""A run with a replayer: its process, the receiver's process, the wire between them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING, Any, Final
+
+from simbench.measure import stamps
+from simbench.measure.snapshot import RunInfo
+from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
+from simbench.replay.replayer import side_rows
+from simbench.replay.schedule import FOREVER, UNBOUND
+from simbench.session.plan import Plan, cores, endpoints, extent, names
+from simbench.session.processes import Processes
+
+if TYPE_CHECKING:
+    import msgspec
+
+    from simbench.measure.reader import Reader
+    from simbench.receive.offline import Source
+
+MOST_TRACED: Final = 1 << 22  # frames whose stamps are kept for the proof of timing: 128 MiB
+
+
+class Session(Processes):
+    """Starts a run, tells how it goes, and ends it; a context manager.
+
+    Args:
+        source: the capture and its feed.
+        plan: what to do.
+    """
+
+    def __init__(self, source: Source, plan: Plan) -> None:
+        from simbench.wire.open import open_wire
+        from simbench.wire.probe import choose
+
+        super().__init__()
+        self.source = source
+        self.plan = plan
+        speed = parse_speed(plan.speed)
+        self.extent = extent(source)
+        asked = None if plan.wire in {"auto", "ring"} and plan.stack == "xdp" else plan.stack
+        self.choice = choose(plan.wire, asked)
+        self.stack = "" if self.choice.wire == "ring" else self.choice.stack
+        groups = [line.group for channel in source.feed.channels for line in channel.lines]
+        self._wire = self._owned.enter_context(
+            open_wire(
+                self.choice.wire,
+                stack=self.choice.stack,
+                mode=plan.mode,
+                groups=groups if self.choice.stack == "udp" else (),
+                mtu=self.extent.mtu,
+            )
+        )
+        self.control = Control.create()
+        self._owned.callback(os.close, self.control.fd)
+        self.control.words[SPEED] = speed
+        self.control.words[LOOPS] = plan.loops
+        rows = side_rows(self.extent.frames * max(1, plan.loops))
+        self._side_fd = self.memory("side", rows * stamps.ROW * 8)
+
+    def start(self) -> None:
+        """Start both processes; the first frame goes out when the receiver is ready."""
+        sender, receiver = cores()
+        shared = (self.control.fd, self._side_fd)
+        config = self._receiver_config(receiver, self.result_memory("receive"))
+        mine = (*shared, self._telemetry_fd, self._results["receive"])
+        self.spawn("receive", config, (*mine, *self._wire.receiver.descriptors))
+        config = self._replayer_config(sender, self.result_memory("replay"))
+        self.spawn("replay", config, (*shared, self._results["replay"], *self._wire.sender.descriptors))
+
+    def _receiver_config(self, cpu: int | None, result_fd: int) -> msgspec.Struct:
+        from simbench.feed.definition import dump
+        from simbench.receive.process import ReceiverConfig
+
+        speed = parse_speed(self.plan.speed)
+        frames = self.extent.frames * max(1, self.plan.loops)
+        return ReceiverConfig(
+            feed=dump(self.source.feed),
+            wire=self._wire.receiver,
+            telemetry_fd=self._telemetry_fd,
+            result_fd=result_fd,
+            control_fd=self.control.fd,
+            side_fd=self._side_fd,
+            block=self.plan.wait == "block",
+            cpu=-1 if cpu is None else cpu,
+            verify=self.source.verify,
+            first_ns=self.source.first_ns,
+            trace=min(frames, MOST_TRACED) if speed > 0 else 0,
+            speed=max(0, speed) / 1e6,
+            max_idle_ns=self.plan.max_idle_ns,
+            only_line=self.plan.only_line or "",
+        )
+
+    def _replayer_config(self, cpu: int | None, result_fd: int) -> msgspec.Struct:
+        from simbench.replay.process import Config
+
+        plan = self.plan
+        return Config(
+            capture=str(self.source.capture.path),
+            wire=self._wire.sender,
+            feeds=endpoints(self.source.feed),
+            control_fd=self.control.fd,
+            side_fd=self._side_fd,
+            result_fd=result_fd,
+            order=plan.order,
+            max_idle_ns=plan.max_idle_ns,
+            from_ns=UNBOUND if plan.from_ns is None else plan.from_ns,
+            to_ns=FOREVER if plan.to_ns is None else plan.to_ns,
+            primed=plan.from_ns is not None and not plan.cold,
+            everything=plan.everything,
+            as_recorded=plan.as_recorded,
+            verify=self.source.verify,
+            cpu=cpu,
+        )
+
+    def reader(self) -> Reader:
+        """Return who takes snapshots of this run."""
+        if self._reader is None:
+            from simbench.measure.reader import Reader
+
+            self._reader = Reader(self.telemetry, names(self.source.feed), self._info(), self.control)
+        return self._reader
+
+    def _info(self) -> RunInfo:
+        return RunInfo(
+            capture=self.source.capture.path.name,
+            wire=self.choice.wire,
+            stack=self.stack,
+            wait=self.plan.wait,
+            speed=self.plan.speed,
+            frames=self.extent.frames,
+            first_ns=self.plan.from_ns or self.extent.first_ns,
+            last_ns=min(self.extent.last_ns, self.plan.to_ns or self.extent.last_ns),
+        )
+
+    def stop(self) -> None:
+        """Ask the replayer to end; the receiver ends when everything sent has come, or at once without a replayer."""
+        self.control.stop()
+        receiver, replayer = self.child("receive"), self.child("replay")
+        if receiver is not None and receiver.poll() is None and (replayer is None or replayer.poll() is not None):
+            receiver.terminate()
+
+    def finish(self) -> dict[str, Any]:
+        """Wait for both processes and return the result, in the shape of `run --json`.
+
+        Raises:
+            SimbenchError: one of them failed; with its reason.
+        """
+        found = self.results()
+        replayed, received = found["replay"], found["receive"]
+        return {
+            **result(received, wire=self.choice.wire, stack=self.stack, wait=self.plan.wait),
+            "speed": replayed["speed"],
+            "sent": replayed["sent"],
+            "drops": {**replayed["drops"], **received["drops"]},
+            "replayer": replayed,
+            "phase": replayed["phase"],
+            "reason": replayed["reason"],
+        }
+
+
+def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dict[str, Any]:
+    """Return what a receiver alone tells, in the shape of `run --json`."""
+    return {
+        "schema": 1,
+        "host": {"kernel": platform.release(), "machine": platform.machine(), "cores": os.cpu_count()},
+        "wire": wire,
+        "stack": stack,
+        "wait": wait,
+        "speed": {"asked": "live", "achieved": 1.0},
+        "sent": 0,
+        "received": received["received"],
+        "drops": received["drops"],
+        "stages": received["stages"],
+        "timing": received.get("timing", {}),
+        "hiccups": received["hiccups"],
+        "polls": received["polls"],
+        "unstamped": received["unstamped"],
+        "book": received["book"],
+    }
+
+
+def run_quietly(source: Source, **plan: Any) -> dict[str, Any]:
+    """Carry a plan out to its end without showing anything; return the result of `run --json`."""
+    with Session(source, Plan(**plan)) as session:
+        return session.finish()
