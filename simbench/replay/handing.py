@@ -150,7 +150,8 @@ def _begin_era(state: Words, queue: Words, control: Words, now: int) -> None:
     """Publish the epoch of the oldest frame before it is sent, where it is a new one."""
     if control[c.STARTED] == 0:
         control[c.STARTED] = now
-        state[w.LOOKED] = now
+        paced = not state[w.UNPACED] and not state[w.HALTED]
+        state[w.LOOKED] = min(now, state[w.ANCHOR_AT]) if paced else now  # a late first frame is no faster replay
     entry = state[w.OLDEST] % state[w.AHEAD] * w.ENTRY
     era = queue[entry + w.ERA]
     if era != control[c.EPOCH]:

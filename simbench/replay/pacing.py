@@ -35,6 +35,7 @@ HORIZON_NS: Final = 500_000  # frames due within this are prepared: they are sti
 GUARD_NS: Final = 2_000  # closer to a deadline than this nothing is prepared: a cold copy takes up to 1 us
 CATCH_UP: Final = 32  # frames copied at once when behind; as many as a kernel takes from AF_XDP in one call
 SLICE_NS: Final = 1_000_000  # longest sleep: commands wait no longer
+STARVED_SLICE_NS: Final = 20_000
 MARGIN_LOW: Final = 60_000  # a virtual core wakes 50 us late at the median, 70 at p99; measured in the run
 MARGIN_HIGH: Final = 250_000
 PUBLISH_NS: Final = 10_000
@@ -173,7 +174,10 @@ def send(
             if feed[FAILED]:
                 control[c.REASON] = c.LOADER_FAILED
                 status = w.STOPPED
-            pause()
+            if state[w.SLEEP]:
+                sleep_until(now + STARVED_SLICE_NS)  # the loader may need this core
+            else:
+                pause()
             now = monotonic_ns()
             continue
 
@@ -224,6 +228,7 @@ def send(
                     state[w.PRIME_UNTIL] = w.UNBOUND
                     state[w.COUNTED_FROM] = offset
                     control[c.ACTIVE_NS] = 0
+                    state[w.LOOKED] = state[w.ANCHOR_AT]
             else:
                 pause()
         else:
