@@ -339,6 +339,12 @@ else:
         return np.uint64(a) < np.uint64(b)
 
 
+@njit(inline="always")
+def signed(value: Any) -> int:
+    """Read an integer field of a record as int64, the kind that kernels calculate with."""
+    return int(np.int64(value))
+
+
 MIX_1 = -4658895280553007687  # 0xbf58476d1ce4e5b9 and 0x94d049bb133111eb: the finalizer of SplitMix64
 MIX_2 = -7723592293110705685
 HASH_PRIME = -7046029254386353131  # 0x9e3779b97f4a7c15, 2**64 divided by the golden ratio

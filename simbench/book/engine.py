@@ -1,0 +1,286 @@
+"""The book engine: applies events to a block, with the memory of the next ones on its way before their turn.
+
+An event of an order touches four to six cache lines that nothing but the order id leads to. So each event of a batch
+is looked at three times before it is applied: its slot in the table is asked for, then the record that the slot
+names, then what that record names. Give it batches: one event alone has nobody to wait with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simbench import event
+from simbench.book import orders
+from simbench.book.instruments import (
+    count_anomaly,
+    define,
+    find_or_new,
+    follow,
+    instrument_of,
+    judge,
+    record_trade,
+    renew,
+    touch,
+)
+from simbench.book.layout import (
+    AHEAD,
+    AHEAD_MASK,
+    BEFORE,
+    BEHIND,
+    BY_LEVEL,
+    BY_PRICE,
+    CHANNEL,
+    CHANNEL_COUNT,
+    CHANNEL_KIND,
+    CHANNEL_RESET_TIME,
+    CHANNEL_WAS_RESET,
+    CHANNEL_WORDS,
+    CHANNELS,
+    DEPTH,
+    EMPTY,
+    EVENTS,
+    FOREIGN_EVENT,
+    IMPLIED_DEPTH,
+    INSTRUMENT_COUNT,
+    INSTRUMENT_ROOM,
+    INSTRUMENT_WORDS,
+    INSTRUMENTS,
+    LADDER,
+    LADDER_LIMIT,
+    LADDER_ROOM,
+    LADDER_TOP,
+    LEVEL,
+    LEVEL_COUNT,
+    LEVEL_MASK,
+    LEVEL_ROOM,
+    LEVEL_SLOTS,
+    LOW,
+    NODE_COUNT,
+    NODE_ROOM,
+    ORDER_COUNT,
+    ORDER_MASK,
+    ORDER_ROOM,
+    ORDER_SLOTS,
+    PATH_DEPTH,
+    PLACE,
+    RECORD_WORDS,
+    RECORDS,
+    SEQUENCE,
+    STATUS_CODE,
+    UNKNOWN,
+    UNKNOWN_INSTRUMENT,
+)
+from simbench.book.levels import empty_prices, set_level
+from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
+from simbench.book.table import hash_key, hash_price, home
+from simbench.kernel.pure import inlined, kernel, prefetch, signed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from simbench.kernel.pure import Words
+
+    Events = NDArray[np.void]
+
+# How many events ahead each look is: far enough for a line from memory, near enough to be in the cache still.
+SLOT_AHEAD = 24
+RECORD_AHEAD = 16
+LINKS_AHEAD = 8
+
+
+@kernel
+def apply(memory: Words, channel: int, events: Events, first: int, last: int) -> int:
+    """Apply events[first:last] to the books of a channel and return the index behind the last one applied.
+
+    Less than `last` means that the block has no room for what the next event could need: nothing of that event has
+    been done; grow the block and call again. No event is refused: what is wrong with one is counted.
+
+    Args:
+        memory: int64[::1], the block.
+        channel: number of the channel that all these events are of.
+        events: EVENT[::1].
+        first: of the events to apply.
+        last: behind the last of them.
+    """
+    if channel < 0 or channel >= memory[CHANNEL_COUNT]:
+        return last
+    by_price = memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND] == BY_PRICE
+    # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
+    stop = first
+    for at in range(first - SLOT_AHEAD, last):
+        if at + SLOT_AHEAD < last:
+            _fetch_slots(memory, channel, events[at + SLOT_AHEAD], at + SLOT_AHEAD)
+        if first <= at + RECORD_AHEAD < last:
+            _fetch_record(memory, at + RECORD_AHEAD)
+        if first <= at + LINKS_AHEAD < last:
+            _fetch_links(memory, at + LINKS_AHEAD)
+        if at < first:
+            continue
+        if at == stop:
+            stop = at + _room(memory, channel)
+            if at == stop:
+                return at
+        what = events[at]
+        kind = signed(what["kind"])
+        flags = signed(what["flags"])
+        time = signed(what["time"])
+        if event.ADD <= kind <= event.MODIFY and not by_price:
+            instrument = orders.apply_order(memory, channel, what, kind, flags, time)
+        else:
+            instrument = _apply_other(memory, channel, what, kind, flags, time)
+        if instrument >= 0:
+            memory[instrument + EVENTS] += 1
+            sequence = signed(what["instrument_sequence"])
+            if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT:
+                follow(memory, channel, instrument, sequence, time)
+        if flags & event.END:
+            judge(memory, channel, time)
+    return last
+
+
+@kernel
+def _room(memory: Words, channel: int) -> int:
+    """Return how many events there is room for whatever they are."""
+    room = min(memory[ORDER_ROOM] - memory[ORDER_COUNT], memory[LEVEL_ROOM] - memory[LEVEL_COUNT])
+    room = min(room, (memory[NODE_ROOM] - memory[NODE_COUNT]) // PATH_DEPTH)
+    room = min(room, memory[INSTRUMENT_ROOM] - memory[INSTRUMENT_COUNT])
+    if memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND] == BY_LEVEL:
+        room = min(room, (memory[LADDER_ROOM] - memory[LADDER_TOP]) // LADDER_LIMIT)
+    return int(max(room, 0))
+
+
+@inlined
+def _fetch_slots(memory: Words, channel: int, what: Any, at: int) -> None:
+    """Ask for the slots that an event will look at; leave in AHEAD the one that leads further."""
+    kind = signed(what["kind"])
+    slot = memory[ORDER_SLOTS]
+    if kind <= event.MODIFY:
+        slot += home(hash_key(memory, channel, signed(what["order"])), memory[ORDER_MASK])
+        prefetch(memory, slot)
+        if kind == event.REPLACE:
+            new = home(hash_key(memory, channel, signed(what["other"])), memory[ORDER_MASK])
+            prefetch(memory, memory[ORDER_SLOTS] + new)
+    if kind in (event.ADD, event.LEVEL):
+        key, side, price = signed(what["instrument"]), signed(what["side"]), signed(what["price"])
+        slot = memory[LEVEL_SLOTS] + home(hash_price(memory, channel, key, side, price), memory[LEVEL_MASK])
+        prefetch(memory, slot)
+    memory[AHEAD + (at & AHEAD_MASK)] = slot
+
+
+@inlined
+def _fetch_record(memory: Words, at: int) -> None:
+    """Ask for the record in the slot, an order or the level of a new one: a guess that costs little when wrong."""
+    word = AHEAD + (at & AHEAD_MASK)
+    record = memory[RECORDS] + (memory[memory[word]] & LOW) * RECORD_WORDS
+    prefetch(memory, record)
+    memory[word] = record
+
+
+@inlined
+def _fetch_links(memory: Words, at: int) -> None:
+    """Ask for what the record names: level, neighbours in the queue, instrument."""
+    record = memory[AHEAD + (at & AHEAD_MASK)]
+    base = memory[RECORDS]
+    prefetch(memory, base + memory[record + LEVEL] * RECORD_WORDS)
+    prefetch(memory, base + memory[record + BEFORE] * RECORD_WORDS)
+    prefetch(memory, base + memory[record + BEHIND] * RECORD_WORDS)
+    prefetch(memory, instrument_of(memory, memory[record + PLACE]))
+
+
+@kernel
+def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
+    """Apply any other event; return the word where its instrument begins, -1 where it names none."""
+    if kind == event.RESET:
+        _reset(memory, channel, time)
+        return -1
+    book = memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND]
+    by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
+    known = event.CLEAR <= kind <= event.SNAPSHOT or kind == event.DEFINE or event.TRADE <= kind <= event.NOTE
+    if not (known or (by_number and book == BY_LEVEL) or (kind == event.LEVEL and book == BY_PRICE)):
+        count_anomaly(memory, channel, FOREIGN_EVENT, 1, time)
+        return -1
+    key = signed(what["instrument"])
+    if key == 0:
+        if kind < event.DEFINE:
+            count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
+        return -1
+    instrument = find_or_new(memory, channel, key)
+    side, price, quantity = signed(what["side"]), signed(what["price"]), signed(what["quantity"])
+    if by_number:
+        overlay = 1 if flags & event.FROM_SNAPSHOT else 0
+        level, count = signed(what["level"]), signed(what["orders"])
+        apply_level(memory, channel, instrument, kind, side, level, price, quantity, count, overlay, time)
+    elif kind == event.LEVEL:
+        set_level(memory, channel, instrument, side, price, quantity, signed(what["orders"]), time)
+    elif kind == event.CLEAR:
+        _begin(memory, channel, instrument)
+        renew(memory, instrument, memory[instrument + SEQUENCE])
+    elif kind == event.SNAPSHOT:
+        _begin(memory, channel, instrument)
+        sequence = signed(what["instrument_sequence"])
+        renew(memory, instrument, sequence if sequence != 0 else memory[instrument + SEQUENCE])
+    elif kind == event.DEFINE:
+        _define(memory, instrument, what)
+    elif kind == event.TRADE:
+        record_trade(memory, instrument, price, quantity, time)
+    elif kind == event.STATUS:
+        memory[instrument + STATUS_CODE] = quantity
+    return instrument
+
+
+@kernel
+def _define(memory: Words, instrument: int, what: Any) -> None:
+    symbol, middle, end = signed(what["order"]), signed(what["other"]), signed(what["priority"])
+    factor, said = signed(what["price"]), signed(what["quantity"])
+    depth, implied = memory[instrument + DEPTH], memory[instrument + IMPLIED_DEPTH]
+    define(memory, instrument, symbol, middle, end, factor, said, signed(what["level"]), signed(what["orders"]))
+    if depth != memory[instrument + DEPTH] or implied != memory[instrument + IMPLIED_DEPTH]:
+        resize_ladder(memory, instrument, depth, implied)
+        touch(memory, instrument)
+
+
+@kernel
+def _begin(memory: Words, channel: int, instrument: int) -> None:
+    """Empty one book, and know that it is empty."""
+    if memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND] == BY_LEVEL:
+        need_ladder(memory, instrument)
+    _empty(memory, channel, instrument)
+
+
+@kernel
+def _empty(memory: Words, channel: int, instrument: int) -> None:
+    """Empty one book; a ladder that it does not have yet will begin empty after a reset."""
+    orders.empty_orders(memory, channel, instrument)
+    empty_prices(memory, instrument)
+    if memory[instrument + LADDER] >= 0:
+        empty_ladder(memory, instrument, EMPTY)
+    touch(memory, instrument)
+
+
+@kernel
+def forget(memory: Words, channel: int, time: int) -> None:
+    """Make the books of a channel as if nothing had been seen of them yet; what is known of instruments stays."""
+    words = memory[CHANNELS] + channel * CHANNEL_WORDS
+    _reset(memory, channel, time)
+    memory[words + CHANNEL_WAS_RESET] = 0
+    judge(memory, channel, time)
+    for index in range(memory[INSTRUMENT_COUNT]):
+        instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
+        if memory[instrument + CHANNEL] == channel:
+            memory[instrument + SEQUENCE] = -1
+            if memory[instrument + LADDER] >= 0:
+                empty_ladder(memory, instrument, UNKNOWN)
+
+
+@kernel
+def _reset(memory: Words, channel: int, time: int) -> None:
+    """Empty all books of a channel; instrument sequences start again at 1, definitions stay."""
+    words = memory[CHANNELS] + channel * CHANNEL_WORDS
+    memory[words + CHANNEL_WAS_RESET] = 1
+    memory[words + CHANNEL_RESET_TIME] = time
+    for index in range(memory[INSTRUMENT_COUNT]):
+        instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
+        if memory[instrument + CHANNEL] == channel:
+            _empty(memory, channel, instrument)
+            renew(memory, instrument, 0)

@@ -1,0 +1,416 @@
+"""The one block of memory that holds all books of a receiver, and how it is laid out anew when it has to grow.
+
+memory is int64[::1]: a header of named words, then sections whose bases stand in the header. Nothing points outside
+and nothing points by address: links are indices into a section, so a copy of the array is a checkpoint.
+
+    header        the words named below
+    channels      CHANNEL_WORDS each: what every instrument of the channel starts with, counters of anomalies
+    instruments   INSTRUMENT_WORDS each, in order of first sight; found by (channel, native key)
+    records       orders and price levels, one cache line each, in one pool: a level is the sentinel of the ring of
+                  its orders, so that an order leaves its queue without a branch. Record 0 is nobody.
+    nodes         of the trees that sort the prices of a side (tree.py)
+    ladders       the levels of books by number (ladder.py), a block for each instrument that has any
+    slots         three open-addressing tables (table.py): instruments, orders, levels
+
+A pool hands out freed places first, then fresh ones from its top; what was never handed out is zero and, the array
+being mapped lazily, costs no memory.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simbench.kernel.pure import Words
+
+LAYOUT_VERSION: Final = 1
+LINE: Final = 8  # words of a cache line: sections start on one
+
+# The header.
+VERSION_WORD: Final = 0
+SEED: Final = 1  # of the hash tables; secret, so that nobody can choose ids or prices that collide
+SECRET_1: Final = 2  # odd multipliers that join the parts of a key
+SECRET_2: Final = 3
+CHANNELS: Final = 8  # base
+CHANNEL_COUNT: Final = 9
+INSTRUMENTS: Final = 10  # base, room, how many
+INSTRUMENT_ROOM: Final = 11
+INSTRUMENT_COUNT: Final = 12
+RECORDS: Final = 13  # base, room, first never used, head of the freed ones
+RECORD_ROOM: Final = 14
+RECORD_TOP: Final = 15
+RECORD_FREE: Final = 16
+ORDER_ROOM: Final = 17
+ORDER_COUNT: Final = 18
+LEVEL_ROOM: Final = 19
+LEVEL_COUNT: Final = 20
+NODES: Final = 21  # base, room, first never used, head of the freed ones, how many in use
+NODE_ROOM: Final = 22
+NODE_TOP: Final = 23
+NODE_FREE: Final = 24
+NODE_COUNT: Final = 25
+LADDERS: Final = 26  # base, room and top in words
+LADDER_ROOM: Final = 27
+LADDER_TOP: Final = 28
+INSTRUMENT_SLOTS: Final = 29  # base and mask of each table
+INSTRUMENT_MASK: Final = 30
+ORDER_SLOTS: Final = 31
+ORDER_MASK: Final = 32
+LEVEL_SLOTS: Final = 33
+LEVEL_MASK: Final = 34
+PATH: Final = 40  # scratch of a descent in a tree: node and position by height
+PATH_DEPTH: Final = 24  # 8**24 insertions would be needed for a higher tree
+AHEAD: Final = 96  # scratch of the prefetch: where the next events will look
+AHEAD_MASK: Final = 63
+HEADER_WORDS: Final = 160
+
+# A channel.
+CHANNEL_KIND: Final = 0
+CHANNEL_PRICE_EXPONENT: Final = 1
+CHANNEL_QUANTITY_EXPONENT: Final = 2
+CHANNEL_TEXT_KEY: Final = 3
+CHANNEL_DEPTH: Final = 4
+CHANNEL_IMPLIED_DEPTH: Final = 5
+CHANNEL_TOUCHED: Final = 6  # instruments that the present exchange event has changed: index + 2 of the first, 0 none
+CHANNEL_WAS_RESET: Final = 7  # since then books that were never seen are known to be empty
+CHANNEL_ANOMALIES: Final = 8  # three words a kind: count, time of the first, time of the last
+CHANNEL_RESET_TIME: Final = 63  # when all its books were last emptied
+CHANNEL_WORDS: Final = 64
+
+BY_ORDER: Final = 0
+BY_PRICE: Final = 1
+BY_LEVEL: Final = 2
+KINDS: Final = ("order", "price", "level")
+
+ANOMALIES: Final = (
+    "unknown_order",  # an execution, change or end of an order that is not in the book
+    "duplicate_order",  # a new order under the id of a living one, which it replaces
+    "over_executed",  # more taken from an order than it had; it ends at nothing
+    "price_mismatch",  # a level by number that is changed or deleted under another price than it has
+    "unknown_level",  # a level that the book knows to be empty is changed or deleted
+    "crossed",  # at the end of an exchange event the bid was above the ask, and was not before
+    "bad_quantity",  # not above zero where an order or an execution needs it, below zero elsewhere
+    "bad_side",  # none of the four
+    "bad_level",  # a level number below 1 or beyond the depth
+    "overflow",  # a level's quantity beyond 64 bits; the order is left out
+    "unknown_instrument",  # no native key where one is needed
+    "instrument_gap",  # instrument sequences that are missing
+    "instrument_backward",  # an instrument sequence below the last
+    "foreign_event",  # an event of another kind of book than the channel's, or of no kind
+)
+UNKNOWN_ORDER: Final = 0
+DUPLICATE_ORDER: Final = 1
+OVER_EXECUTED: Final = 2
+PRICE_MISMATCH: Final = 3
+UNKNOWN_LEVEL: Final = 4
+CROSSED: Final = 5
+BAD_QUANTITY: Final = 6
+BAD_SIDE: Final = 7
+BAD_LEVEL: Final = 8
+OVERFLOW: Final = 9
+UNKNOWN_INSTRUMENT: Final = 10
+INSTRUMENT_GAP: Final = 11
+INSTRUMENT_BACKWARD: Final = 12
+FOREIGN_EVENT: Final = 13
+
+# An instrument, as words and as the dtype of Books.instruments. The first cache line is what every change touches.
+INSTRUMENT: Final = np.dtype(
+    [
+        ("key", "i8"),  # native, as the event carries it: uint64 in two's complement
+        ("channel", "i8"),
+        ("version", "i8"),  # moves with every change of the book
+        ("events", "i8"),
+        ("touched", "i8"),  # changed in the present exchange event: index + 2 of the next such, 1 last; 0 unchanged
+        ("sequence", "i8"),  # last instrument sequence; -1 before the first
+        ("crossed", "i8"),  # at the end of the last exchange event
+        ("state", "i8"),  # of STATES
+        ("sides", "i8", (4, 4)),  # root and last node (-1 none), levels, best price; by event.BID and so on
+        ("symbol", "i8", (3,)),  # 24 characters, each 8 packed big-endian
+        ("price_exponent", "i8"),
+        ("quantity_exponent", "i8"),
+        ("depth", "i8"),  # levels a side of a book by number; 0 unlimited
+        ("implied_depth", "i8"),
+        ("display_factor", "i8"),  # 1e-9; 0 not said
+        ("ladder", "i8"),  # word offset in the ladders; -1 none
+        ("ladder_room", "i8"),  # levels a side for which the ladder has room
+        ("ladder_implied_room", "i8"),
+        ("holes", "i8"),  # instrument sequences missed
+        ("defined", "i8"),  # definitions seen
+        ("other", "i8"),  # second name of the instrument: `orders` of its definition (ITCH stock locate)
+        ("status", "i8"),  # last trading status, the protocol's own code
+        ("trades", "i8"),
+        ("last_price", "i8"),  # of the last trade or printable execution
+        ("last_quantity", "i8"),
+        ("last_time", "i8"),
+        ("volume", "i8"),  # traded, as far as the feed tells
+        ("spare", "i8", (4,)),
+    ]
+)
+INSTRUMENT_WORDS: Final = 48
+KEY: Final = 0
+CHANNEL: Final = 1
+VERSION: Final = 2
+EVENTS: Final = 3
+TOUCHED: Final = 4
+SEQUENCE: Final = 5
+IS_CROSSED: Final = 6
+STATE: Final = 7
+SIDES: Final = 8
+SYMBOL: Final = 24
+PRICE_EXPONENT: Final = 27
+QUANTITY_EXPONENT: Final = 28
+DEPTH: Final = 29
+IMPLIED_DEPTH: Final = 30
+DISPLAY_FACTOR: Final = 31
+LADDER: Final = 32
+LADDER_ROOM_EXPLICIT: Final = 33
+LADDER_ROOM_IMPLIED: Final = 34
+HOLES: Final = 35
+DEFINED: Final = 36
+OTHER: Final = 37
+STATUS_CODE: Final = 38
+TRADES: Final = 39
+LAST_PRICE: Final = 40
+LAST_QUANTITY: Final = 41
+LAST_TIME: Final = 42
+TRADED_VOLUME: Final = 43
+
+# Words of a side within the instrument.
+SIDE_WORDS: Final = 4
+ROOT: Final = 0
+LAST: Final = 1
+COUNT: Final = 2
+BEST: Final = 3
+
+STATES: Final = ("current", "stale")  # stale: instrument sequences are missing and no snapshot has come since
+CURRENT: Final = 0
+STALE: Final = 1
+
+# A record. Words 1 to 6 mean alike in an order and in its level, so that prefetching need not know which it has.
+RECORD_WORDS: Final = 8
+ID: Final = 0  # order id; 0 in a level
+PLACE: Final = 1  # channel << 40 | instrument << 2 | side; -1 in a freed record
+PRICE: Final = 2
+QUANTITY: Final = 3
+LEVEL: Final = 4  # record of the level; a level's own
+BEFORE: Final = 5  # record of the order before in the queue, the level before the first; of a level the last order
+BEHIND: Final = 6  # likewise behind; of a level the first order
+PRIORITY: Final = 7  # of an order
+ORDERS: Final = 7  # of a level: how many; -1 where the protocol does not say
+PLACE_CHANNEL: Final = 40
+PLACE_INSTRUMENT: Final = (1 << 38) - 1  # of place >> 2
+
+# A node of a tree.
+NODE_KEYS: Final = 16
+NODE_SIZE: Final = 0  # keys in use
+NODE_WORSE: Final = 1  # neighbours of a leaf; the next free one of a freed node
+NODE_BETTER: Final = 2
+NODE_HEIGHT: Final = 3  # 0 leaf; -1 free
+NODE_KEY: Final = 8  # ascending, the best last; INT64_MAX where unused
+NODE_CHILD: Final = 24  # records of levels in a leaf, nodes above
+NODE_WORDS: Final = 40
+
+# A level of a ladder.
+RUNG_WORDS: Final = 4
+RUNG_PRICE: Final = 0
+RUNG_QUANTITY: Final = 1
+RUNG_ORDERS: Final = 2
+RUNG_STATE: Final = 3
+UNKNOWN: Final = 0  # never sent
+KNOWN: Final = 1
+EMPTY: Final = 2  # known to hold nothing
+DEPTH_LIMIT: Final = 255  # levels a side, also of a depth that says unlimited
+LADDER_LIMIT: Final = 4 * DEPTH_LIMIT * RUNG_WORDS
+
+INT64_MAX: Final = (1 << 63) - 1
+NO_PRICE: Final = INT64_MAX  # a price that the protocol leaves out
+LOW: Final = (1 << 32) - 1  # of a slot: the index; above it bits of the hash
+HIGH: Final = ~LOW
+
+
+@dataclass(frozen=True)
+class BookChannel:
+    """What the books of a channel are like.
+
+    Attributes:
+        name: of the channel.
+        price_exponent: of prices where no definition says otherwise, 10**exponent.
+        quantity_exponent: likewise.
+        text_key: whether native keys are characters (ITCH symbols) or numbers.
+        kind: "order" (order by order), "price" (levels by price) or "level" (levels by number).
+        depth: levels a side in books by number where no definition says otherwise; 0 unlimited.
+        implied_depth: likewise on the implied sides.
+    """
+
+    name: str
+    price_exponent: int
+    quantity_exponent: int = 0
+    text_key: bool = False
+    kind: str = "order"
+    depth: int = 0
+    implied_depth: int = 0
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much a block has room for.
+
+    Attributes:
+        instruments: of all channels.
+        orders: alive at a time.
+        levels: by price.
+        nodes: of the price trees.
+        ladders: words.
+    """
+
+    instruments: int
+    orders: int
+    levels: int
+    nodes: int
+    ladders: int
+
+
+def aligned(words: int) -> Words:
+    """Return zeroed int64[words] that starts on a cache line."""
+    array = np.zeros(words + LINE, np.int64)
+    skip = -array.ctypes.data % (8 * LINE) // 8
+    return array[skip : skip + words]
+
+
+def new_memory(channels: Sequence[BookChannel], room: Room, seed: int | None = None) -> Words:
+    """Return a block without instruments.
+
+    Args:
+        channels: their index is the channel number of `apply`.
+        room: how much to make room for.
+        seed: of the hash tables; drawn when None.
+    """
+    memory = _lay(len(channels), _at_least(room, by_level=any(channel.kind == "level" for channel in channels)))
+    memory[SEED] = _signed(secrets.randbits(64) if seed is None else seed)
+    memory[SECRET_1] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 6364136223846793005 | 1)
+    memory[SECRET_2] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 3202034522624059733 | 1)
+    for number, channel in enumerate(channels):
+        words = memory[memory[CHANNELS] + number * CHANNEL_WORDS :]
+        words[CHANNEL_KIND] = KINDS.index(channel.kind)
+        words[CHANNEL_PRICE_EXPONENT] = channel.price_exponent
+        words[CHANNEL_QUANTITY_EXPONENT] = channel.quantity_exponent
+        words[CHANNEL_TEXT_KEY] = channel.text_key
+        words[CHANNEL_DEPTH] = min(channel.depth, DEPTH_LIMIT)
+        words[CHANNEL_IMPLIED_DEPTH] = min(channel.implied_depth, DEPTH_LIMIT)
+    return memory
+
+
+def grown(memory: Words) -> Words:
+    """Return a larger block with the same content: every section that is three quarters full is twice as large."""
+    room = Room(
+        instruments=_larger(memory, INSTRUMENT_ROOM, INSTRUMENT_COUNT),
+        orders=_larger(memory, ORDER_ROOM, ORDER_COUNT),
+        levels=_larger(memory, LEVEL_ROOM, LEVEL_COUNT),
+        nodes=_larger(memory, NODE_ROOM, NODE_COUNT, PATH_DEPTH),
+        ladders=_larger(memory, LADDER_ROOM, LADDER_TOP, LADDER_LIMIT) if memory[LADDER_ROOM] else 0,
+    )
+    return relaid(memory, room)
+
+
+def relaid(memory: Words, room: Room | None = None) -> Words:
+    """Return a copy of the block that touches only what is in use; with other room when that is given."""
+    channels = int(memory[CHANNEL_COUNT])
+    new = _lay(channels, room or room_of(memory))
+    new[SEED : SECRET_2 + 1] = memory[SEED : SECRET_2 + 1]
+    for word in (INSTRUMENT_COUNT, RECORD_TOP, RECORD_FREE, ORDER_COUNT, LEVEL_COUNT):
+        new[word] = memory[word]
+    for word in (NODE_TOP, NODE_FREE, NODE_COUNT, LADDER_TOP):
+        new[word] = memory[word]
+    for base, words in (
+        (CHANNELS, channels * CHANNEL_WORDS),
+        (INSTRUMENTS, int(memory[INSTRUMENT_COUNT]) * INSTRUMENT_WORDS),
+        (RECORDS, int(memory[RECORD_TOP]) * RECORD_WORDS),
+        (NODES, int(memory[NODE_TOP]) * NODE_WORDS),
+        (LADDERS, int(memory[LADDER_TOP])),
+    ):
+        new[new[base] : new[base] + words] = memory[memory[base] : memory[base] + words]
+    for base, mask in ((INSTRUMENT_SLOTS, INSTRUMENT_MASK), (ORDER_SLOTS, ORDER_MASK), (LEVEL_SLOTS, LEVEL_MASK)):
+        slots = memory[memory[base] : memory[base] + memory[mask] + 1]
+        if memory[mask] == new[mask]:
+            new[new[base] : new[base] + new[mask] + 1] = slots
+        else:
+            _rehash(slots, new[new[base] : new[base] + new[mask] + 1])
+    return new
+
+
+def room_of(memory: Words) -> Room:
+    """Return how much the block has room for."""
+    words = (INSTRUMENT_ROOM, ORDER_ROOM, LEVEL_ROOM, NODE_ROOM, LADDER_ROOM)
+    return Room(*(int(memory[word]) for word in words))
+
+
+def _lay(channels: int, room: Room) -> Words:
+    records = 1 + room.orders + room.levels
+    header = np.zeros(HEADER_WORDS, np.int64)
+    header[VERSION_WORD] = LAYOUT_VERSION
+    header[CHANNEL_COUNT] = channels
+    header[INSTRUMENT_ROOM] = room.instruments
+    header[RECORD_ROOM] = records
+    header[RECORD_TOP] = 1
+    header[ORDER_ROOM] = room.orders
+    header[LEVEL_ROOM] = room.levels
+    header[NODE_ROOM] = room.nodes
+    header[LADDER_ROOM] = room.ladders
+    header[NODE_FREE] = -1
+    header[INSTRUMENT_MASK] = _slots(room.instruments) - 1
+    header[ORDER_MASK] = _slots(room.orders) - 1
+    header[LEVEL_MASK] = _slots(room.levels) - 1
+    end = HEADER_WORDS
+    for base, words in (
+        (CHANNELS, channels * CHANNEL_WORDS),
+        (INSTRUMENTS, room.instruments * INSTRUMENT_WORDS),
+        (RECORDS, records * RECORD_WORDS),
+        (NODES, room.nodes * NODE_WORDS),
+        (LADDERS, room.ladders),
+        (INSTRUMENT_SLOTS, int(header[INSTRUMENT_MASK]) + 1),
+        (ORDER_SLOTS, int(header[ORDER_MASK]) + 1),
+        (LEVEL_SLOTS, int(header[LEVEL_MASK]) + 1),
+    ):
+        header[base] = end
+        end += -(-words // LINE) * LINE
+    memory = aligned(end)
+    memory[:HEADER_WORDS] = header
+    return memory
+
+
+def _at_least(room: Room, *, by_level: bool) -> Room:
+    """Return room for any one event, and for ladders only where there are any."""
+    return Room(
+        instruments=max(room.instruments, LINE),
+        orders=max(room.orders, LINE),
+        levels=max(room.levels, LINE),
+        nodes=max(room.nodes, 2 * PATH_DEPTH),
+        ladders=max(room.ladders, 2 * LADDER_LIMIT) if by_level else 0,
+    )
+
+
+def _slots(keys: int) -> int:
+    """Return the size of a table for so many keys: a power of two that they fill by half at most."""
+    return max(LINE, 1 << (2 * keys - 1).bit_length())
+
+
+def _larger(memory: Words, room: int, used: int, needed: int = 1) -> int:
+    have, free = int(memory[room]), int(memory[room] - memory[used])
+    return 2 * have if 4 * free < have or free < needed else have
+
+
+def _signed(value: int) -> int:
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _rehash(slots: Words, table: Words) -> None:
+    from simbench.book.table import fill
+
+    fill(slots, table)

@@ -1,0 +1,485 @@
+"""The book as one would explain it: dictionaries, lists, one event at a time. Slow on purpose, to be believed.
+
+Tests, `golden` and `--paranoid` hold the engine against it. It shares nothing with the engine but the kinds of events
+and the names of anomalies: not the block, not the kernels, and digests come from what `to_json` says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from sortedcontainers import SortedDict
+
+from simbench import event
+from simbench.book.layout import ANOMALIES, DEPTH_LIMIT, NO_PRICE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from simbench.book.layout import BookChannel
+
+LARGEST: Final = (1 << 63) - 1
+SIDES: Final = ("bids", "asks", "implied_bids", "implied_asks")
+
+
+@dataclass
+class Order:
+    """An order in a queue."""
+
+    id: int
+    quantity: int
+    priority: int
+
+
+@dataclass
+class Level:
+    """A level: its orders where the book is kept order by order, what the exchange said where it is not."""
+
+    price: int
+    quantity: int = 0
+    count: int = -1
+    queue: list[Order] = field(default_factory=list)
+
+    def total(self) -> int:
+        """Return the quantity."""
+        return sum(order.quantity for order in self.queue) if self.queue else self.quantity
+
+    def orders(self) -> int:
+        """Return the number of orders, -1 where it is not known."""
+        return len(self.queue) if self.queue else self.count
+
+
+class Empty:
+    """A place in a ladder that is known to hold nothing; None is one of which nothing is known."""
+
+
+EMPTY: Final = Empty()
+
+
+class Book:
+    """The book of one instrument."""
+
+    def __init__(self, channel: BookChannel, key: int, *, after_reset: bool) -> None:
+        self.channel = channel
+        self.key = key
+        self.symbol = ""
+        self.price_exponent = channel.price_exponent
+        self.quantity_exponent = channel.quantity_exponent
+        self.depths = [channel.depth, channel.depth, channel.implied_depth, channel.implied_depth]
+        self.prices: list[SortedDict[int, Level]] = [SortedDict() for _ in SIDES]
+        self.ladders: list[list[Level | Empty | None]] = [
+            [EMPTY if after_reset else None] * self.depth(side) for side in range(4)
+        ]
+        self.sequence = 0 if after_reset else -1
+        self.stale = False
+        self.crossed = False
+
+    def depth(self, side: int) -> int:
+        """Return how many levels a side has, when levels go by number."""
+        return min(self.depths[side] or DEPTH_LIMIT, DEPTH_LIMIT)
+
+    def empty(self) -> None:
+        """Remove everything, and know that there is nothing."""
+        for prices in self.prices:
+            prices.clear()
+        for side in range(4):
+            self.ladders[side] = [EMPTY] * self.depth(side)
+
+    def rows(self, side: int) -> list[Level | None]:
+        """Return the levels of a side, best first; None where one is not known."""
+        if self.channel.kind != "level":
+            levels = list(self.prices[side].values())
+            return levels[::-1] if side in {event.BID, event.IMPLIED_BID} else levels
+        known = [place if isinstance(place, Level) else None for place in self.ladders[side]]
+        while known and known[-1] is None:
+            known.pop()
+        return known
+
+    def is_crossed(self) -> bool:
+        """Tell whether the best bid is above the best ask, as far as both are known."""
+        bids, asks = self.rows(event.BID), self.rows(event.ASK)
+        return bool(bids and asks and bids[0] and asks[0] and bids[0].price > asks[0].price)
+
+
+class ReferenceBooks:
+    """All books of some channels.
+
+    Args:
+        channels: what the books of each are like, by channel number.
+    """
+
+    def __init__(self, channels: Sequence[BookChannel]) -> None:
+        self.channels = tuple(channels)
+        self.books: dict[tuple[int, int], Book] = {}
+        self.where: dict[tuple[int, int], tuple[Book, int, Level, Order]] = {}
+        self.was_reset: set[int] = set()
+        self.touched: dict[int, set[Book]] = {number: set() for number in range(len(self.channels))}
+        self.counts: list[Counter[str]] = [Counter() for _ in self.channels]
+
+    def apply(self, channel: int, what: Any) -> None:
+        """Apply one EVENT record."""
+        fields = {name: int(what[name]) for name in event.EVENT.names or ()}
+        kind, flags = fields["kind"], fields["flags"]
+        book = self._dispatch(channel, kind, fields)
+        sequence = fields["instrument_sequence"]
+        if book is not None and sequence and not flags & event.FROM_SNAPSHOT and kind != event.SNAPSHOT:
+            self._follow(channel, book, sequence)
+        if flags & event.END:
+            for changed in self.touched[channel]:
+                before, changed.crossed = changed.crossed, changed.is_crossed()
+                self._count(channel, "crossed", int(changed.crossed and not before))
+            self.touched[channel].clear()
+
+    def apply_all(self, channel: int, events: NDArray[Any]) -> None:
+        """Apply EVENT records one after the other."""
+        for what in events:
+            self.apply(channel, what)
+
+    def anomalies(self) -> dict[str, int]:
+        """Return how often each anomaly was seen."""
+        return {name: sum(counts[name] for counts in self.counts) for name in ANOMALIES}
+
+    def digest(self, channel: int) -> str:
+        """Return the digest of a channel's books, by level."""
+        return digest_of(self._json_of(channel))
+
+    def digest_orders(self, channel: int) -> str:
+        """Return the digest of a channel's books, by level and order."""
+        return digest_of(self._json_of(channel), with_orders=True)
+
+    def to_json(self, *, orders: bool = False) -> list[dict[str, Any]]:
+        """Return every book in the shape of `simbench book --json`; see Books.to_json."""
+        return [_book_json(self.books[place], orders=orders) for place in sorted(self.books)]
+
+    def _json_of(self, channel: int) -> list[dict[str, Any]]:
+        return [_book_json(book, orders=True) for (number, _), book in self.books.items() if number == channel]
+
+    def _count(self, channel: int, name: str, by: int = 1) -> None:
+        self.counts[channel][name] += by
+
+    def _touch(self, channel: int, book: Book) -> None:
+        self.touched[channel].add(book)
+
+    def _book(self, channel: int, key: int) -> Book:
+        if (channel, key) not in self.books:
+            described = self.channels[channel]
+            self.books[channel, key] = Book(described, key, after_reset=channel in self.was_reset)
+        return self.books[channel, key]
+
+    def _follow(self, channel: int, book: Book, sequence: int) -> None:
+        if book.sequence >= 0 and sequence < book.sequence:
+            self._count(channel, "instrument_backward")
+            return
+        if book.sequence >= 0 and sequence > book.sequence + 1:
+            self._count(channel, "instrument_gap", sequence - book.sequence - 1)
+            book.stale = True
+        book.sequence = sequence
+
+    def _dispatch(self, channel: int, kind: int, what: dict[str, int]) -> Book | None:
+        kept = self.channels[channel].kind
+        if event.ADD <= kind <= event.MODIFY and kept != "price":
+            return self._order(channel, kind, what)
+        if kind == event.RESET:
+            self.was_reset.add(channel)
+            for (number, _), book in self.books.items():
+                if number == channel:
+                    self._empty(channel, book)
+                    book.sequence = 0
+            return None
+        by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
+        whole = kind in {event.CLEAR, event.SNAPSHOT}
+        quiet = kind == event.DEFINE or event.TRADE <= kind <= event.NOTE
+        fits = (by_number and kept == "level") or (kind == event.LEVEL and kept == "price")
+        if not (whole or quiet or fits):
+            self._count(channel, "foreign_event")
+            return None
+        if what["instrument"] == 0:
+            self._count(channel, "unknown_instrument", int(not quiet))
+            return None
+        book = self._book(channel, what["instrument"])
+        if by_number:
+            self._by_number(channel, book, kind, what)
+        elif kind == event.LEVEL:
+            self._by_price(channel, book, what)
+        elif whole:
+            self._empty(channel, book)
+            if kind == event.SNAPSHOT and what["instrument_sequence"]:
+                book.sequence = what["instrument_sequence"]
+        elif kind == event.DEFINE:
+            self._define(channel, book, what)
+        return book
+
+    # Order by order.
+
+    def _order(self, channel: int, kind: int, what: dict[str, int]) -> Book | None:
+        if kind == event.ADD:
+            return self._add(channel, what)
+        if (channel, what["order"]) not in self.where:
+            self._count(channel, "unknown_order")
+            whole = what["instrument"] and what["side"] <= event.IMPLIED_ASK and what["quantity"] > 0
+            return self._add(channel, what) if kind == event.MODIFY and whole else None
+        book, side, level, order = self.where[channel, what["order"]]
+        if kind == event.DELETE:
+            self._leave(channel, what["order"])
+        elif kind == event.REPLACE:
+            self._replace(channel, book, side, what)
+        elif kind == event.MODIFY:
+            self._modify(channel, book, side, level, order, what)
+        else:
+            self._take(channel, book, order, what["quantity"])
+        return book
+
+    def _add(self, channel: int, what: dict[str, int]) -> Book | None:
+        if what["instrument"] == 0:
+            self._count(channel, "unknown_instrument")
+            return None
+        book = self._book(channel, what["instrument"])
+        if what["side"] > event.IMPLIED_ASK:
+            self._count(channel, "bad_side")
+        elif what["quantity"] <= 0:
+            self._count(channel, "bad_quantity")
+        else:
+            order = Order(what["order"], what["quantity"], what["priority"])
+            self._enter(channel, book, what["side"], what["price"], order)
+        return book
+
+    def _take(self, channel: int, book: Book, order: Order, quantity: int) -> None:
+        if quantity <= 0:
+            self._count(channel, "bad_quantity")
+            return
+        self._count(channel, "over_executed", int(quantity > order.quantity))
+        if quantity >= order.quantity:
+            self._leave(channel, order.id)
+        else:
+            order.quantity -= quantity
+            self._touch(channel, book)
+
+    def _replace(self, channel: int, book: Book, side: int, what: dict[str, int]) -> None:
+        self._leave(channel, what["order"])
+        if what["quantity"] <= 0:
+            self._count(channel, "bad_quantity")
+        else:
+            order = Order(what["other"], what["quantity"], what["priority"])
+            self._enter(channel, book, side, what["price"], order)
+
+    def _modify(self, channel: int, book: Book, side: int, level: Level, order: Order, what: dict[str, int]) -> None:
+        quantity, priority = what["quantity"], what["priority"]
+        self._count(channel, "bad_quantity", int(quantity < 0))
+        keep = bool(what["flags"] & event.KEEP_PRIORITY)
+        fits = level.total() - order.quantity + quantity <= LARGEST
+        if quantity <= 0:
+            self._leave(channel, order.id)
+        elif keep and what["price"] == level.price and fits:
+            order.quantity = quantity
+            self._touch(channel, book)
+        else:
+            self._leave(channel, order.id)
+            place = priority or order.priority if keep else priority
+            self._enter(channel, book, side, what["price"], Order(order.id, quantity, place))
+
+    def _enter(self, channel: int, book: Book, side: int, price: int, order: Order) -> None:
+        if (channel, order.id) in self.where:
+            self._count(channel, "duplicate_order")
+            self._leave(channel, order.id)
+        level = book.prices[side].setdefault(price, Level(price))
+        if level.total() + order.quantity > LARGEST:
+            self._count(channel, "overflow")
+            return
+        place = len(level.queue)
+        while order.priority and place and level.queue[place - 1].priority > order.priority:
+            place -= 1
+        level.queue.insert(place, order)
+        self.where[channel, order.id] = book, side, level, order
+        self._touch(channel, book)
+
+    def _leave(self, channel: int, order_id: int) -> None:
+        book, side, level, order = self.where.pop((channel, order_id))
+        level.queue = [other for other in level.queue if other is not order]
+        if not level.queue:
+            del book.prices[side][level.price]
+        self._touch(channel, book)
+
+    # Levels by price.
+
+    def _by_price(self, channel: int, book: Book, what: dict[str, int]) -> None:
+        side, price, quantity = what["side"], what["price"], what["quantity"]
+        if side > event.IMPLIED_ASK:
+            self._count(channel, "bad_side")
+            return
+        self._count(channel, "bad_quantity", int(quantity < 0))
+        if quantity > 0:
+            book.prices[side][price] = Level(price, quantity, max(what["orders"], -1))
+        elif price in book.prices[side]:
+            del book.prices[side][price]
+        else:
+            self._count(channel, "unknown_level")
+            return
+        self._touch(channel, book)
+
+    # Levels by number.
+
+    def _by_number(self, channel: int, book: Book, kind: int, what: dict[str, int]) -> None:
+        side, number, price, quantity = what["side"], what["level"], what["price"], what["quantity"]
+        if side > event.IMPLIED_ASK:
+            self._count(channel, "bad_side")
+            return
+        ladder, depth = book.ladders[side], book.depth(side)
+        snapshot = bool(what["flags"] & event.FROM_SNAPSHOT)
+        if kind == event.LEVEL_DELETE_THROUGH:
+            book.ladders[side] = [EMPTY] * depth
+        elif not 1 <= number <= depth:
+            self._count(channel, "bad_level")
+            return
+        elif kind == event.LEVEL_DELETE_FROM:
+            self._remove(ladder, 0, number)
+        elif kind == event.LEVEL_DELETE:
+            self._compare(channel, ladder[number - 1], price)
+            if isinstance(ladder[number - 1], Empty):
+                return
+            self._remove(ladder, number - 1, 1)
+        else:
+            self._count(channel, "bad_quantity", int(quantity < 0))
+            if kind == event.LEVEL_CHANGE and not snapshot:
+                self._compare(channel, ladder[number - 1], price)
+            level = Level(price, max(quantity, 0), max(what["orders"], -1))
+            if kind == event.LEVEL_NEW and not snapshot:
+                ladder.insert(number - 1, level)
+                ladder.pop()
+            else:
+                ladder[number - 1] = level
+            if any(isinstance(place, Empty) for place in ladder[: number - 1]):
+                self._count(channel, "unknown_level", int(not snapshot))
+                ladder[: number - 1] = [None if isinstance(p, Empty) else p for p in ladder[: number - 1]]
+        self._touch(channel, book)
+
+    def _compare(self, channel: int, place: Level | Empty | None, price: int) -> None:
+        if isinstance(place, Empty):
+            self._count(channel, "unknown_level")
+        elif place is not None and price not in {place.price, NO_PRICE}:
+            self._count(channel, "price_mismatch")
+
+    @staticmethod
+    def _remove(ladder: list[Level | Empty | None], first: int, count: int) -> None:
+        behind = EMPTY if isinstance(ladder[-1], Empty) else None
+        del ladder[first : first + count]
+        ladder.extend([behind] * count)
+
+    # Whole books.
+
+    def _empty(self, channel: int, book: Book) -> None:
+        for place, (owner, _, _, _) in list(self.where.items()):
+            if owner is book:
+                del self.where[place]
+        book.empty()
+        book.stale = False
+        self._touch(channel, book)
+
+    def _define(self, channel: int, book: Book, what: dict[str, int]) -> None:
+        words = (what["order"], what["other"], what["priority"])
+        book.symbol = "".join(word.to_bytes(8, "big").rstrip(b"\0 ").decode("ascii", "replace") for word in words)
+        said, depth = what["quantity"], what["level"]
+        if said >> 16 & 1:
+            book.price_exponent, book.quantity_exponent = struct.unpack("bb", struct.pack("<H", said & 0xFFFF))
+        implied = said >> 24 & 0xFF
+        before = [book.depth(side) for side in range(4)]
+        if depth > 0:
+            book.depths[:2] = [depth] * 2
+        if implied:
+            book.depths[2:] = [implied] * 2
+        for side, was in enumerate(before):
+            ladder, now = book.ladders[side], book.depth(side)
+            if now != was:
+                behind = EMPTY if isinstance(ladder[-1], Empty) else None
+                book.ladders[side] = (ladder + [behind] * now)[:now]
+                self._touch(channel, book)
+
+
+def digest_of(books: Iterable[dict[str, Any]], *, with_orders: bool = False) -> str:
+    """Return the digest of one channel's books from their JSON, as the documentation of digest.py says.
+
+    Args:
+        books: as to_json gives them, with queues if with_orders.
+        with_orders: whether queues count too.
+    """
+    levels, orders = [], []
+    for book in sorted(books, key=lambda book: book["key"].encode("ascii", "replace")):
+        key = book["key"].encode("ascii", "replace")
+        for side, name in enumerate(SIDES):
+            for number, row in enumerate(book[name], 1):
+                if row is None:
+                    levels.append(struct.pack("<24sIiBBbbqq", key, number, 0, side, 0, 0, 0, 0, 0))
+                    continue
+                (price, price_exponent), (quantity, exponent) = _scientific(row[0]), _scientific(row[1])
+                count = -1 if row[2] is None else row[2]
+                levels.append(
+                    struct.pack("<24sIiBBbbqq", key, number, count, side, 1, price_exponent, exponent, price, quantity)
+                )
+            for number, (_, queue) in enumerate(book[f"{name[:-1]}_orders"] if with_orders else (), 1):
+                for order, left in queue:
+                    quantity, exponent = _scientific(left)
+                    orders.append(
+                        struct.pack("<24sIiBBbbQq", key, number, 0, side, 1, 0, exponent, int(order), quantity)
+                    )
+    return hashlib.blake2b(b"".join(levels + orders), digest_size=16).hexdigest()
+
+
+def _scientific(text: str) -> tuple[int, int]:
+    """Return a decimal string as mantissa without trailing zeros and exponent."""
+    sign, digits, exponent = Decimal(text).as_tuple()
+    number = "".join(map(str, digits))
+    mantissa = int(number.rstrip("0") or "0")
+    assert isinstance(exponent, int)
+    return (-mantissa if sign else mantissa), (exponent + len(number) - len(number.rstrip("0")) if mantissa else 0)
+
+
+def _decimal(mantissa: int, exponent: int) -> str:
+    """Return mantissa * 10**exponent as the shortest exact decimal string."""
+    number = Decimal((mantissa < 0, tuple(map(int, str(abs(mantissa)))), exponent))
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text if mantissa else "0"
+
+
+def _key_text(book: Book) -> str:
+    if book.channel.text_key:
+        return book.key.to_bytes(8, "big").rstrip(b"\0 ").decode("ascii", "replace")
+    return str(book.key)
+
+
+def _book_json(book: Book, *, orders: bool) -> dict[str, Any]:
+    key = _key_text(book)
+    shown: dict[str, Any] = {
+        "channel": book.channel.name,
+        "key": key,
+        "symbol": book.symbol or (key if book.channel.text_key else None),
+        "state": "stale" if book.stale else "current",
+    }
+    for side, name in enumerate(SIDES):
+        shown[name] = [_level_json(book, level) if level else None for level in book.rows(side)]
+        if orders:
+            levels = list(book.prices[side].values())
+            best_first = levels[::-1] if side in {event.BID, event.IMPLIED_BID} else levels
+            shown[f"{name[:-1]}_orders"] = [
+                [
+                    _decimal(level.price, book.price_exponent),
+                    [[str(order.id), _decimal(order.quantity, book.quantity_exponent)] for order in level.queue],
+                ]
+                for level in best_first
+                if level.queue
+            ]
+    return shown
+
+
+def _level_json(book: Book, level: Level) -> list[Any]:
+    count = level.orders()
+    return [
+        _decimal(level.price, book.price_exponent),
+        _decimal(level.total(), book.quantity_exponent),
+        None if count < 0 else count,
+    ]
