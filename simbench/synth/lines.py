@@ -53,6 +53,7 @@ class Written:
     """What has been written so far.
 
     Attributes:
+        messages: of one line.
         datagrams: of one line.
         frames: of all.
         bytes: of their payloads, of one line.
@@ -60,6 +61,7 @@ class Written:
         last_ns: stamp of the last.
     """
 
+    messages: int = 0
     datagrams: int = 0
     frames: int = 0
     bytes: int = 0
@@ -92,6 +94,7 @@ class LineWriter:
         if not len(block):
             return
         sizes = np.diff(block.starts)
+        self.written.messages += block.messages
         self.written.datagrams += len(block)
         self.written.bytes += int(sizes.sum())
         count = len(self._routes)

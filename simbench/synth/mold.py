@@ -55,7 +55,9 @@ def _frame(packer: Packer, block: Messages | None, name: Bytes, words: Words) ->
     heartbeats = np.clip((gaps - 1) // HEARTBEAT_NS, 0, MAX_HEARTBEATS)
     count = len(sent) + int(heartbeats.sum())
     size = int(messages.starts[firsts[-1]] - messages.starts[0]) + count * HEADER_SIZE
-    out = Datagrams(np.empty(size, np.uint8), np.empty(count + 1, np.int64), np.empty(count, np.int64))
+    out = Datagrams(
+        np.empty(size, np.uint8), np.empty(count + 1, np.int64), np.empty(count, np.int64), messages=int(firsts[-1])
+    )
     fill(messages.data, messages.starts, firsts, sent, heartbeats, name, words, out.data, out.starts, out.sent)
     return out
 

@@ -54,11 +54,13 @@ class Datagrams:
         data: their payloads, one behind the other: uint8[m].
         starts: where each starts in data, and behind the last where it ends: int64[n + 1].
         sent: when each is sent, ns since 1970, never falling: int64[n].
+        messages: in all of them.
     """
 
     data: Bytes
     starts: Words
     sent: Words
+    messages: int = 0
 
     def __len__(self) -> int:
         return len(self.sent)

@@ -31,6 +31,7 @@ class Generated:
         scenario: its name.
         protocol: likewise.
         seed: with which the same arguments give the same bytes.
+        messages: of each line.
         datagrams: of each line, heartbeats and the like included.
         frames: of all lines.
         bytes: of one line's payloads.
@@ -42,6 +43,7 @@ class Generated:
     scenario: str
     protocol: str
     seed: int
+    messages: int
     datagrams: int
     frames: int
     bytes: int
@@ -115,6 +117,7 @@ def generate(
         scenario=scenario,
         protocol=protocol,
         seed=seed,
+        messages=written.messages,
         datagrams=written.datagrams,
         frames=written.frames,
         bytes=written.bytes,

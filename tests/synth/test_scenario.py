@@ -39,7 +39,7 @@ def test_lines_of_one_channel_and_a_feed_that_names_them(tmp_path: Path) -> None
     """Both lines carry all messages; the feed's text names their groups; the summary counts them."""
     done = generate("calm", tmp_path / "a.pcap", messages=3_000, instruments=10)
     assert len(stamps(tmp_path / "a.pcap")) == len(stamps(tmp_path / "a.pcap", 26_401)) == 3_000
-    assert 2 * done.datagrams == done.frames
+    assert (done.messages, done.frames) == (3_000, 2 * done.datagrams)
     for word in ('protocol = "nasdaq.itch50"', 'group = "239.192.26.1:26400"', 'group = "239.192.26.129:26401"'):
         assert word in done.feed
 
