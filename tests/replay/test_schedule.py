@@ -13,6 +13,7 @@ from replay_bench import until
 from replay_files import frame, write
 
 from simbench.errors import SimbenchError
+from simbench.feed.definition import parse
 from simbench.replay import control as c
 from simbench.replay import schedule as s
 from simbench.replay.control import Control
@@ -109,6 +110,30 @@ def test_nothing_to_replay_is_one_clear_error(tmp_path: Path) -> None:
         Loader(capture(tmp_path, [0, 1]), s.Options(), [s.Endpoint("239.1.1.1:1")])
     with pytest.raises(SimbenchError, match="is not a group"):
         s.chooser([s.Endpoint("nonsense")])
+
+
+def test_a_feeds_lines_and_flows_are_its_endpoints() -> None:
+    """Every line and every flow beside the lines is sent, with the source and interface that the feed asks for."""
+    feed = parse(
+        """
+        [[channel]]
+        venue = "cme"
+        name = "340"
+        protocol = "cme.mdp3"
+        [[channel.line]]
+        name = "A"
+        group = "224.0.31.64:14340"
+        source = "10.0.0.1"
+        [[channel.feed]]
+        role = "snapshot"
+        group = "224.0.31.43:14340"
+        interface = 1
+        """
+    )
+    assert s.endpoints(feed) == (
+        s.Endpoint("224.0.31.64:14340", source="10.0.0.1"),
+        s.Endpoint("224.0.31.43:14340", interface=1),
+    )
 
 
 def drain(loader: Loader, count: int) -> list[tuple[int, ...]]:
