@@ -135,7 +135,9 @@ def test_the_cost_of_a_frame_comes_from_frames_that_waited() -> None:
     """Frames that were due before the last one came show what a frame costs; sparse ones do not."""
     due = START + np.repeat(np.arange(100) * 1_000_000, 50)
     seen = due + np.tile(np.arange(50) * 1_400, 100)
+    polled_in_pairs = START + ((seen - START) // 2_800 + 1) * 2_800
     assert timing.frame_cost(due, seen) == 1_400
+    assert timing.frame_cost(due, polled_in_pairs) == pytest.approx(1_400, rel=0.1)
 
 
 def test_a_trace_is_bounded_and_keeps_neighbours() -> None:
