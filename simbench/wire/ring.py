@@ -17,11 +17,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from simbench.errors import SimbenchError
 from simbench.kernel.host import acquire64, fence, peek64, poke64, release64, sleep_while, wake
-from simbench.kernel.pure import copy_bytes, prefetch
+from simbench.kernel.pure import copy_bytes, kernel_as, prefetch
 from simbench.wire.contract import (
     COMMIT_SIGNATURE,
     MAX_FRAME,
@@ -142,7 +141,7 @@ def last_beat(end: SenderEnd | ReceiverEnd) -> int:
     return _shared(end.words, theirs).value
 
 
-@njit(PREPARE_SIGNATURE, cache=True, nogil=True)
+@kernel_as(PREPARE_SIGNATURE)
 def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int, serial: int) -> int:
     """Copy a frame into the next slot that the receiver gave back; see contract."""
     if length > words[MAX_FRAME]:
@@ -162,13 +161,13 @@ def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int
     poke64(entry, frame)
     poke64(entry + 8, length)
     words[MINE] = mine + 1
-    ahead = peek64(words[FILL] + 8 * ((mine + 8) & mask))
+    ahead = peek64(words[FILL] + 8 * ((mine + 16) & mask))
     prefetch(memory, ahead)
     prefetch(memory, ahead + 64)
     return 1
 
 
-@njit(COMMIT_SIGNATURE, cache=True, nogil=True)
+@kernel_as(COMMIT_SIGNATURE)
 def commit(words: Words, count: int) -> int:
     """Show the receiver the oldest `count` prepared frames; see contract."""
     count = min(count, int(words[MINE] - words[OWN]))
@@ -184,7 +183,7 @@ def commit(words: Words, count: int) -> int:
     return count
 
 
-@njit(POLL_SIGNATURE, cache=True, nogil=True)
+@kernel_as(POLL_SIGNATURE)
 def poll(words: Words, memory: Bytes, frames: Frames) -> int:
     """Hand out the frames that the sender has committed; see contract."""
     mine = words[MINE]
@@ -206,7 +205,7 @@ def poll(words: Words, memory: Bytes, frames: Frames) -> int:
     return n
 
 
-@njit(RELEASE_SIGNATURE, cache=True, nogil=True)
+@kernel_as(RELEASE_SIGNATURE)
 def release(words: Words, frames: Frames, n: int) -> int:
     """Give frames back to the sender; see contract."""
     own, fill, mask = words[OWN], words[FILL], words[MASK]
@@ -217,7 +216,7 @@ def release(words: Words, frames: Frames, n: int) -> int:
     return n
 
 
-@njit(WAIT_SIGNATURE, cache=True, nogil=True)
+@kernel_as(WAIT_SIGNATURE)
 def wait(words: Words, timeout_ns: int) -> int:
     """Sleep until the sender commits; see contract."""
     base = words[BASE]

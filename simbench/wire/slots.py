@@ -12,11 +12,10 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from simbench.errors import SimbenchError
 from simbench.kernel.host import peek64, poke64, send_many, write
-from simbench.kernel.pure import copy_bytes
+from simbench.kernel.pure import copy_bytes, kernel_as
 from simbench.wire.contract import (
     COMMIT_SIGNATURE,
     DEVICE_FULL,
@@ -95,7 +94,7 @@ def open_packet_sender(interface: str, *, entries: int = 1024, words: Words | No
     return end
 
 
-@njit(PREPARE_SIGNATURE, cache=True, nogil=True)
+@kernel_as(PREPARE_SIGNATURE)
 def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int, serial: int) -> int:
     """Copy a frame into the next slot; see contract."""
     if length > words[MAX_FRAME]:
@@ -114,7 +113,7 @@ def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int
     return 1
 
 
-@njit(COMMIT_SIGNATURE, cache=True, nogil=True)
+@kernel_as(COMMIT_SIGNATURE)
 def commit_tap(words: Words, count: int) -> int:
     """Write the oldest `count` prepared frames, one call each; see contract."""
     count = min(count, int(words[MINE] - words[OWN]))
@@ -127,7 +126,7 @@ def commit_tap(words: Words, count: int) -> int:
     return count
 
 
-@njit(COMMIT_SIGNATURE, cache=True, nogil=True)
+@kernel_as(COMMIT_SIGNATURE)
 def commit_packets(words: Words, count: int) -> int:
     """Send the oldest `count` prepared frames in as few calls as can be; see contract."""
     count = min(count, int(words[MINE] - words[OWN]))
@@ -137,10 +136,10 @@ def commit_packets(words: Words, count: int) -> int:
         slot = words[OWN] & words[MASK]
         said = send_many(words[FD], words[MESSAGES] + MMSGHDR * slot, min(left, words[MASK] + 1 - slot))
         if said <= 0:
-            if said in {EAGAIN, EINTR} and patience > 0:
+            if said in (EAGAIN, EINTR) and patience > 0:
                 patience -= 1
                 continue
-            words[DEVICE_FULL if said in {EAGAIN, ENOBUFS} else SEND_FAILED] += 1
+            words[DEVICE_FULL if said in (EAGAIN, ENOBUFS) else SEND_FAILED] += 1
             said = 1
         words[OWN] += said
         left -= said

@@ -17,12 +17,11 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from simbench.errors import SimbenchError
 from simbench.frame import PAYLOAD_ONLY, SNAPPED
 from simbench.kernel.host import acquire64, monotonic_ns, peek32, peek64, poke64, receive_many, wait_readable
-from simbench.kernel.pure import load_le64, load_u8
+from simbench.kernel.pure import inlined, kernel_as, load_le64, load_u8
 from simbench.wire import bpf, programs
 from simbench.wire.contract import (
     LINK_DROPPED,
@@ -149,12 +148,12 @@ def open_receiver(
     return end
 
 
-@njit(inline="always")
+@inlined
 def _record(words: Words, flow: int, number: int) -> int:
     return int(words[RECORDS]) + RECORD * (flow * RECORD_SLOTS + (number & (RECORD_SLOTS - 1)))
 
 
-@njit(inline="always")
+@inlined
 def _is_same(memory: Bytes, record: int, payload: int, length: int) -> bool:
     """Compare length and first bytes with a record's."""
     if peek64(record + LENGTH) != length:
@@ -172,7 +171,7 @@ def _is_same(memory: Bytes, record: int, payload: int, length: int) -> bool:
     return True
 
 
-@njit(inline="always")
+@inlined
 def _find(words: Words, memory: Bytes, flow: int, row: int, payload: int, length: int, lost: int) -> int:
     """Return the number of a datagram's record, -1 where none is surely its own.
 
@@ -201,7 +200,7 @@ def _find(words: Words, memory: Bytes, flow: int, row: int, payload: int, length
     return found
 
 
-@njit(inline="always")
+@inlined
 def _catch_up(words: Words, flow: int, row: int) -> None:
     """Forget the records of datagrams that cannot come any more; called when the socket is empty.
 
@@ -219,7 +218,7 @@ def _catch_up(words: Words, flow: int, row: int) -> None:
         poke64(row + ROW_NEXT, written)
 
 
-@njit(inline="always")
+@inlined
 def _serial(source: int) -> int:
     """Read the serial out of a source MAC that was loaded as a little-endian word."""
     if source & 0xFF != MAC_SERIAL:
@@ -230,7 +229,7 @@ def _serial(source: int) -> int:
     return serial
 
 
-@njit(POLL_SIGNATURE, cache=True, nogil=True)
+@kernel_as(POLL_SIGNATURE)
 def poll(words: Words, memory: Bytes, frames: Frames) -> int:
     """Read what the sockets hold, a batch of each in turn; see contract."""
     n = 0
@@ -291,14 +290,14 @@ def poll(words: Words, memory: Bytes, frames: Frames) -> int:
     return n
 
 
-@njit(RELEASE_SIGNATURE, cache=True, nogil=True)
+@kernel_as(RELEASE_SIGNATURE)
 def release(words: Words, _frames: Frames, n: int) -> int:
     """Give the slots of the oldest datagrams back; see contract."""
     words[OWN] += n
     return n
 
 
-@njit(WAIT_SIGNATURE, cache=True, nogil=True)
+@kernel_as(WAIT_SIGNATURE)
 def wait(words: Words, timeout_ns: int) -> int:
     """Sleep in poll(2) until a socket has a datagram; see contract."""
     words[TIMEOUT] = timeout_ns // 1_000_000_000

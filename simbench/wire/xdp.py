@@ -15,10 +15,9 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from simbench.kernel.host import acquire32, kick, peek32, peek64, poke64, release32, wait_readable
-from simbench.kernel.pure import copy_bytes, prefetch
+from simbench.kernel.pure import copy_bytes, kernel_as, prefetch
 from simbench.wire import bpf, programs
 from simbench.wire.contract import (
     COMMIT_SIGNATURE,
@@ -151,7 +150,7 @@ def open_receivers(
     return ends
 
 
-@njit(PREPARE_SIGNATURE, cache=True, nogil=True)
+@kernel_as(PREPARE_SIGNATURE)
 def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int, serial: int) -> int:
     """Copy a frame into one that the kernel has sent, and into the tx ring; see contract."""
     if length > words[MAX_FRAME]:
@@ -179,7 +178,7 @@ def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int
     return 1
 
 
-@njit(COMMIT_SIGNATURE, cache=True, nogil=True)
+@kernel_as(COMMIT_SIGNATURE)
 def commit(words: Words, count: int) -> int:
     """Show the kernel the oldest `count` prepared frames and make it send them; see contract.
 
@@ -204,7 +203,7 @@ def commit(words: Words, count: int) -> int:
     return count
 
 
-@njit(POLL_SIGNATURE, cache=True, nogil=True)
+@kernel_as(POLL_SIGNATURE)
 def poll(words: Words, memory: Bytes, frames: Frames) -> int:
     """Hand out the frames that the kernel has put into the rx ring; see contract."""
     mine = int(words[MINE])
@@ -225,7 +224,7 @@ def poll(words: Words, memory: Bytes, frames: Frames) -> int:
     return n
 
 
-@njit(RELEASE_SIGNATURE, cache=True, nogil=True)
+@kernel_as(RELEASE_SIGNATURE)
 def release(words: Words, frames: Frames, n: int) -> int:
     """Give frames back to the fill ring; see contract."""
     own, pool, mask, size = words[OWN], words[POOL], words[MASK], words[FRAME_SIZE]
@@ -236,7 +235,7 @@ def release(words: Words, frames: Frames, n: int) -> int:
     return n
 
 
-@njit(WAIT_SIGNATURE, cache=True, nogil=True)
+@kernel_as(WAIT_SIGNATURE)
 def wait(words: Words, timeout_ns: int) -> int:
     """Sleep in poll(2) until the rx ring has a frame; see contract."""
     here = words.ctypes.data
