@@ -52,7 +52,7 @@ def _check(folder: Path, wires: Sequence[str]) -> Iterator[tuple[str, list[str]]
     yield "offline", differences(expected, outcomes[0], wire=False)
     yield "offline again", differences(outcomes[0], outcomes[1], wire=False)
     from simbench.session import run_quietly
-    from simbench.wire.spec import available
+    from simbench.wire.probe import available
 
     for wire, stack in available():
         if wires and wire not in wires:

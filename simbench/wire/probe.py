@@ -91,6 +91,21 @@ def choose(wire: str = "auto", stack: str | None = None, found: Capabilities | N
     raise SimbenchError(missing)
 
 
+def available(found: Capabilities | None = None) -> list[tuple[str, str]]:
+    """Return every wire and receiving stack that this user can have, the ring first; its stack is "".
+
+    Args:
+        found: what probe() returned, to spare a second probe.
+    """
+    found = probe() if found is None else found
+    wires = [("ring", "")]
+    if not found.veth:
+        wires += [("veth", "xdp"), ("veth", "udp")]
+    if not (found.tap or found.xdp):
+        wires.append(("tap", "xdp"))
+    return wires
+
+
 def _try(part: Callable[[], None]) -> str:
     try:
         part()

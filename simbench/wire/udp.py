@@ -96,7 +96,7 @@ def open_receiver(
 
     Args:
         interface: its name.
-        groups: "a.b.c.d:port" or "[v6]:port", each once; frame["flow"] is the index here.
+        groups: "a.b.c.d:port" or "[v6]:port"; frame["flow"] is the index in the end's flows, which has each once.
         mode: "generic" or "native", of the program that leaves records.
         receive_buffer: bytes a socket; the kernel doubles it for its own needs.
         slots: datagrams that may be held between poll and release, a power of two.
@@ -105,6 +105,7 @@ def open_receiver(
     """
     if not groups:
         raise SimbenchError("UDP sockets need the groups of a feed to join; give a feed.toml, or use --stack xdp")
+    groups = tuple(dict.fromkeys(groups))
     index = socket.if_nametoindex(interface)
     with contextlib.ExitStack() as owned:
         sockets = [_join(owned, group, index, receive_buffer) for group in groups]
@@ -129,7 +130,7 @@ def open_receiver(
         release=release,
         wait=wait,
         batch=slots,
-        flows=tuple(groups),
+        flows=groups,
     )
     end.description = f"{len(groups)} UDP sockets on {interface}" + (f", witness in {mode} mode" if hook else "")
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from simbench.errors import SimbenchError
-from simbench.wire.probe import Capabilities, Choice, choose, probe
+from simbench.wire.probe import Capabilities, Choice, available, choose, probe
 
 NOBODY = """
 import os
@@ -34,6 +34,12 @@ def test_a_wire_that_was_asked_for_is_not_replaced() -> None:
         with pytest.raises(SimbenchError, match="try --wire ring"):
             choose(**asked, found=Capabilities(xdp=REASON, tap=REASON))
     assert choose("veth", "udp", found=Capabilities()) == Choice("veth", "udp", "asked for")
+
+
+def test_all_that_can_be_had_is_listed() -> None:
+    """With every right there are four ways, without any there is the ring."""
+    assert available(Capabilities()) == [("ring", ""), ("veth", "xdp"), ("veth", "udp"), ("tap", "xdp")]
+    assert available(Capabilities(namespaces=REASON, xdp=REASON, tap=REASON)) == [("ring", "")]
 
 
 @pytest.mark.parametrize("asked", [{"wire": "rope"}, {"stack": "dpdk"}, {"wire": "ring", "stack": "udp"}])

@@ -126,6 +126,16 @@ def test_without_the_hook_there_are_payloads_and_no_stamps(
     ]
 
 
+def test_a_group_that_is_named_twice_is_one_flow(can_veth: None, harness: Harness, make_frame: MakeFrame) -> None:
+    """Two lines of one group share its socket, and every datagram comes once."""
+    wire = open_wire("veth", stack="udp", groups=(GROUPS[0], GROUPS[1], GROUPS[0]))
+    with wire, open_sender(wire.sender) as sender, open_receiver(wire.receiver) as receiver:
+        assert receiver.flows == GROUPS[:2]
+        harness.send(sender, [make_frame(*A, b"x"), make_frame(*B, b"y")])
+        assert sorted(each.flow for each in harness.receive(receiver, 2)) == [0, 1]
+        assert harness.drain(receiver) == []
+
+
 def test_waiting_covers_all_sockets(open_pair: OpenPair, harness: Harness, make_frame: MakeFrame) -> None:
     """wait() returns 0 when nothing comes, and 1 whichever socket has something."""
     sender, receiver = open_pair()
