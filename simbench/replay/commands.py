@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
-from simbench.kernel.pure import load_acquire, store_release
+from simbench.kernel.pure import kernel, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.rows import CAPACITY, END, NEVER, RESIDENT
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 TICKET_NS: Final = 1_000_000_000  # a writer that died between ticket and command holds the queue no longer
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def time_of(state: Words, offset: int, ppm: int) -> int:
     """Return the clock time of a schedule time."""
     since = offset - state[w.ANCHOR]
@@ -33,7 +32,7 @@ def time_of(state: Words, offset: int, ppm: int) -> int:
     return int(state[w.ANCHOR_AT] + np.int64(since * (c.PPM / ppm)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def offset_at(state: Words, now: int, ppm: int) -> int:
     """Return the schedule time of a clock time."""
     if state[w.HALTED] or state[w.UNPACED]:
@@ -44,7 +43,7 @@ def offset_at(state: Words, now: int, ppm: int) -> int:
     return int(state[w.ANCHOR] + np.int64(since * (ppm / c.PPM)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def anchor(state: Words, at: int, offset: int) -> None:
     """Set the clock: at this clock time it is this schedule time, and a new piece begins."""
     state[w.ANCHOR_AT] = at
@@ -52,7 +51,7 @@ def anchor(state: Words, at: int, offset: int) -> None:
     state[w.PIECE] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _set_speed(state: Words, control: Words, ppm: int, now: int) -> None:
     before = control[c.SPEED]
     if before > 0 and not state[w.HALTED]:
@@ -63,7 +62,7 @@ def _set_speed(state: Words, control: Words, ppm: int, now: int) -> None:
     control[c.SPEED] = ppm
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _halt(state: Words, control: Words, now: int) -> None:
     if not state[w.HALTED]:
         if control[c.SPEED] > 0:
@@ -72,7 +71,7 @@ def _halt(state: Words, control: Words, now: int) -> None:
         control[c.PHASE] = c.PAUSED
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _go_on(state: Words, control: Words, now: int) -> None:
     if state[w.HALTED]:
         anchor(state, now, state[w.ANCHOR])
@@ -81,7 +80,7 @@ def _go_on(state: Words, control: Words, now: int) -> None:
         control[c.PHASE] = c.RUNNING
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _neighbour(ppm: int, up: int) -> int:
     """Return the next higher or lower of the usual speeds; max and flood stay what they are."""
     best = ppm
@@ -95,7 +94,7 @@ def _neighbour(ppm: int, up: int) -> int:
     return best
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def obey(state: Words, feed: Words, control: Words, now: int) -> int:
     """Take the next command if there is one; return STOPPED or SEEK where the loop has to leave, else FINISHED."""
     head = control[c.HEAD]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from numba import njit
-
-from simbench.kernel.pure import load_acquire, store_release
+from simbench.kernel.pure import kernel, load_acquire, store_release
 from simbench.measure import stamps
 from simbench.measure.histogram import record
 from simbench.replay import control as c
@@ -24,7 +22,13 @@ if TYPE_CHECKING:
     Rows = NDArray[Any]
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def entry_of(state: Words, serial: int) -> int:
+    """Return where the queue's entry of a serial begins."""
+    return (serial & (int(state[w.AHEAD]) - 1)) * w.ENTRY
+
+
+@kernel
 def _advance(rows: Rows, feed: Words, state: Words) -> None:
     """Move on from the next row to the one after it, into the next loop where it is a first one."""
     row = rows[state[w.SLOT]]
@@ -41,13 +45,13 @@ def _advance(rows: Rows, feed: Words, state: Words) -> None:
         state[w.SLOT] = 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
     """Give the next row a serial, a place in the queue and a row of the side table, and move on."""
     row = rows[state[w.SLOT]]
     _advance(rows, feed, state)
     serial = state[w.SERIAL]
-    entry = serial % state[w.AHEAD] * w.ENTRY
+    entry = entry_of(state, serial)
     queue[entry + w.OFFSET] = state[w.REACHED]
     queue[entry + w.RECORDED] = row["recorded"]
     queue[entry + w.NUMBER] = row["index"]
@@ -63,7 +67,7 @@ def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> 
     store_release(feed, TAKEN, state[w.POSITION])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def next_offset(rows: Rows, state: Words) -> int:
     """Return the schedule time of the next row to prepare."""
     row = rows[state[w.SLOT]]
@@ -74,7 +78,7 @@ def next_offset(rows: Rows, state: Words) -> int:
     return int(state[w.BASE] + row["due"])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def readable(feed: Words, state: Words) -> bool:
     """Whether there is a row to prepare and a slot in the queue for it."""
     position = state[w.POSITION]
@@ -85,7 +89,7 @@ def readable(feed: Words, state: Words) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def prepare_next(
     rows: Rows,
     data: Bytes,
@@ -111,7 +115,7 @@ def prepare_next(
     return 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _complete(
     state: Words, queue: Words, control: Words, side: Words, count: int, now: int, paced: int, sent: int
 ) -> None:
@@ -120,7 +124,7 @@ def _complete(
     serial = state[w.OLDEST]
     size = 0
     for k in range(count):
-        entry = (serial + k) % state[w.AHEAD] * w.ENTRY
+        entry = entry_of(state, serial + k)
         at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
         due = time_of(state, queue[entry + w.OFFSET], ppm) if paced else now
         side[at + stamps.DUE] = due
@@ -134,10 +138,10 @@ def _complete(
         control[c.BYTES] += size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pass(state: Words, queue: Words, control: Words, count: int) -> None:
     """Make the replay's position that of the last of the oldest frames, which have gone out or were dropped."""
-    entry = (state[w.OLDEST] + count - 1) % state[w.AHEAD] * w.ENTRY
+    entry = entry_of(state, state[w.OLDEST] + count - 1)
     state[w.OLDEST] += count
     state[w.PASSED] = queue[entry + w.OFFSET]
     state[w.CLOCK] = max(state[w.CLOCK], queue[entry + w.RECORDED])
@@ -145,14 +149,14 @@ def _pass(state: Words, queue: Words, control: Words, count: int) -> None:
     store_release(control, c.REPLAY_NS, state[w.CLOCK])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _begin_era(state: Words, queue: Words, control: Words, now: int) -> None:
     """Publish the epoch of the oldest frame before it is sent, where it is a new one."""
     if control[c.STARTED] == 0:
         control[c.STARTED] = now
         paced = not state[w.UNPACED] and not state[w.HALTED]
         state[w.LOOKED] = min(now, state[w.ANCHOR_AT]) if paced else now  # a late first frame is no faster replay
-    entry = state[w.OLDEST] % state[w.AHEAD] * w.ENTRY
+    entry = entry_of(state, state[w.OLDEST])
     era = queue[entry + w.ERA]
     if era != control[c.EPOCH]:
         if queue[entry + w.NUMBER] == 0 and control[c.CURSOR] == control[c.FRAMES]:
@@ -161,14 +165,14 @@ def _begin_era(state: Words, queue: Words, control: Words, now: int) -> None:
         store_release(control, c.EPOCH, era)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hand_over(
     state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
 ) -> None:
     """Send the oldest frames, of which all are prepared; a batch stays within one epoch."""
-    era = queue[state[w.OLDEST] % state[w.AHEAD] * w.ENTRY + w.ERA]
+    era = queue[entry_of(state, state[w.OLDEST]) + w.ERA]
     for k in range(1, count):
-        if queue[(state[w.OLDEST] + k) % state[w.AHEAD] * w.ENTRY + w.ERA] != era:
+        if queue[entry_of(state, state[w.OLDEST] + k) + w.ERA] != era:
             count = k
             break
     _begin_era(state, queue, control, now)
@@ -179,7 +183,7 @@ def hand_over(
     _pass(state, queue, control, count)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def drop(
     rows: Rows, feed: Words, state: Words, queue: Words, control: Words, side: Words, words: Words, now: int, paced: int
 ) -> None:

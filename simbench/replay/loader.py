@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numba import njit
 
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import open_capture
 from simbench.errors import SimbenchError
-from simbench.kernel.pure import copy_bytes, load_acquire, store_release
+from simbench.kernel.pure import copy_bytes, kernel, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import rebuild as r
 from simbench.replay import schedule as s
@@ -273,7 +272,7 @@ def join(rows: Records, arena: Bytes, more: Records, out: Bytes) -> tuple[Record
     return both, data
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack(rows: Records, arena: Bytes, data: Bytes, at: int) -> None:
     """Copy the rows' bytes to data[at:] without gaps and point the rows there."""
     for k in range(len(rows)):
@@ -283,7 +282,7 @@ def pack(rows: Records, arena: Bytes, data: Bytes, at: int) -> None:
         at += length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill(
     rows: Records, arena: Bytes, start: int, ring: Records, data: Bytes, starts: Words, feed: Words, marks: Words
 ) -> int:

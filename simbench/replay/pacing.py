@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numba
-from numba import njit, types
+from numba import types
 
 from simbench.kernel.host import monotonic_ns, pause, sleep_until
-from simbench.kernel.pure import load_acquire, prefetch, store_release
+from simbench.kernel.pure import kernel, kernel_as, load_acquire, prefetch, store_release
 from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import anchor, obey, offset_at, time_of
-from simbench.replay.handing import drop, hand_over, next_offset, prepare_next, readable
+from simbench.replay.handing import drop, entry_of, hand_over, next_offset, prepare_next, readable
 from simbench.replay.rows import END, FAILED, LOADED, ROW
 from simbench.wire.contract import COMMIT_FUNCTION, NO_ROOM, PREPARE_FUNCTION
 
@@ -48,7 +48,7 @@ DATA: Final = types.uint8[::1]
 WORDS: Final = types.int64[::1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _look(state: Words, control: Words, now: int, starved: int) -> None:
     """Write the slow words: heartbeat, schedule time, active time."""
     passed = now - state[w.LOOKED]
@@ -62,7 +62,7 @@ def _look(state: Words, control: Words, now: int, starved: int) -> None:
     store_release(control, c.REPLAYER_BEAT, now)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _tell_time(state: Words, control: Words, now: int, following: int) -> None:
     """Publish the replay time between two frames: never later than the one that has not been sent."""
     state[w.PUBLISHED] = now
@@ -71,7 +71,7 @@ def _tell_time(state: Words, control: Words, now: int, following: int) -> None:
         store_release(control, c.REPLAY_NS, max(min(reached, following), state[w.CLOCK]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nap(control: Words, until: int) -> None:
     """Sleep towards a deadline, at most a slice; learn from how late the core woke."""
     target = min(until - control[c.MARGIN_NS], monotonic_ns() + SLICE_NS)
@@ -84,7 +84,7 @@ def _nap(control: Words, until: int) -> None:
     control[c.SLEEPS] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _credit(state: Words, control: Words, now: int) -> int:
     """Return how many frames may be sent; write off those that a living receiver does not give back."""
     if not state[w.RECEIVER]:
@@ -100,7 +100,7 @@ def _credit(state: Words, control: Words, now: int) -> int:
     return int(state[w.WINDOW] - flight)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _await_receiver(state: Words, feed: Words, control: Words) -> int:
     """Wait for the receiver's READY; return as _obey does."""
     status = w.FINISHED
@@ -120,7 +120,7 @@ SEND_SIGNATURE: Final = types.int64(
 )
 
 
-@njit(SEND_SIGNATURE, cache=True, nogil=True)
+@kernel_as(SEND_SIGNATURE)
 def send(
     rows: Rows,
     data: Bytes,
@@ -183,7 +183,7 @@ def send(
 
         # The oldest frame that has not been sent: prepared, or the next row.
         if waiting > 0:
-            entry = state[w.OLDEST] % state[w.AHEAD] * w.ENTRY
+            entry = entry_of(state, state[w.OLDEST])
             recorded = queue[entry + w.RECORDED]
             offset = queue[entry + w.OFFSET]
         else:
@@ -248,7 +248,7 @@ def send(
                 elif waiting > 0:
                     count = 1
                     while count < min(waiting, state[w.BATCH]):
-                        entry = (state[w.OLDEST] + count) % state[w.AHEAD] * w.ENTRY
+                        entry = entry_of(state, state[w.OLDEST] + count)
                         if time_of(state, queue[entry + w.OFFSET], ppm) > now:
                             break
                         count += 1

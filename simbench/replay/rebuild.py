@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from numba import njit
-
 from simbench.capture.checksum import add, fold, swap16
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, NO_PAYLOAD
-from simbench.kernel.pure import copy_bytes, load_be16, store_be16, store_be32, store_be64
+from simbench.kernel.pure import copy_bytes, kernel, load_be16, store_be16, store_be32, store_be64
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +68,7 @@ UNSEEN: Final = {
 }
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def routable(version: int, high: int, low: int) -> bool:
     """Tell whether a kernel takes datagrams from this source address off a wire."""
     if version == 6:
@@ -107,7 +105,7 @@ def _set_source(flow: Any, version: int, host: int) -> None:
         flow["source_low"] = BENCH_SOURCE_4 - 1 + host
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rebuild(
     data: Bytes,
     frames: Records,
@@ -180,7 +178,7 @@ def rebuild(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _compose(data: Bytes, frame: Any, flow: Any, broken: int, out: Bytes, at: int) -> None:
     """Write the frame to out[at:]."""
     payload = int(frame["payload"])
@@ -235,7 +233,7 @@ def _compose(data: Bytes, frame: Any, flow: Any, broken: int, out: Bytes, at: in
     store_be16(out, udp + 6, check if check != 0 else 0xFFFF)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _foresee(data: Bytes, frame: Any, flow: Any, counters: Words) -> None:
     """Count why a kernel socket will not see this frame of the feed, sent as it was recorded."""
     at = int(frame["offset"])

@@ -38,7 +38,7 @@ class Settings:
     Attributes:
         receiver: wait for the receiver's READY in the control block, and take its credits at speed max.
         window: most frames in flight at speed max.
-        ahead: most frames prepared and not sent; at most half of the wire's.
+        ahead: most frames prepared and not sent, a power of two; at most half of the wire's.
         batch: most frames sent by one call when paced.
         serials: whether the source MAC carries the serial.
         sleep: sleep between deadlines; False spins all the time, for a core of its own.

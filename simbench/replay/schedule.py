@@ -12,9 +12,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numba import njit
 
 from simbench.errors import SimbenchError
+from simbench.kernel.pure import kernel
 from simbench.replay import rebuild as r
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def new_survey() -> Words:
     return words
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def survey(rows: Records, words: Words) -> None:
     """Look at the stamps of the next rows in file order."""
     for index in range(len(rows)):
@@ -218,7 +218,7 @@ def new_timetable() -> Words:
     return np.zeros(TIMETABLE_WORDS, np.int64)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def timetable(rows: Records, words: Words, max_idle_ns: int) -> None:
     """Fill due and index of the next rows, which are in the order in which they are sent.
 

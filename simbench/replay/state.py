@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # What it is told.
 BATCH: Final = 0  # most frames a commit when paced
-AHEAD: Final = 1  # most frames prepared and not sent; slots of the queue
+AHEAD: Final = 1  # most frames prepared and not sent, a power of two; slots of the queue
 WINDOW: Final = 2  # credits at speed max: most frames sent and not consumed
 SIDE_ROWS: Final = 3  # rows of the side table, a power of two
 SERIALS: Final = 4  # 1: the serial goes into the source MAC
@@ -72,7 +72,7 @@ def new_state(*, batch: int = 64, ahead: int = 256, window: int = 1024, side_row
 
     Args:
         batch: most frames a commit when paced.
-        ahead: most frames prepared and not sent; the wire must have room for so many.
+        ahead: most frames prepared and not sent, a power of two; the wire must have room for so many.
         window: most frames in flight at speed max.
         side_rows: rows of the side table, a power of two.
     """
