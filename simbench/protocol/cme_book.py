@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from numba import types
+
 from simbench import event
-from simbench.kernel.pure import kernel, unsigned
-from simbench.protocol.cme_fields import fill, find_group, get, get_or, get_price, take, take_or, take_price
+from simbench.kernel.pure import kernel_as, unsigned
+from simbench.protocol.cme_fields import MESSAGE, fill, find_group, get, get_or, get_price, take, take_or, take_price
 from simbench.protocol.cme_layout import (
     ACTION,
     CHUNK,
@@ -47,8 +49,12 @@ BOOK_RESET: Final = 74  # 'J'
 NOT_A_SIDE: Final = -1
 OVERLAY: Final = 5  # the last of the actions, which are numbered as the kinds of events from LEVEL_NEW on
 
+SIDE_OF: Final = types.int64(types.int64)
+ORDER_KIND: Final = types.int64(types.int64, types.int64)
+BOOK_ORDERS: Final = types.int64(*MESSAGE.args, types.int64, types.int64, types.int64)
 
-@kernel
+
+@kernel_as(SIDE_OF)
 def side_of(entry_type: int) -> int:
     """Return the side of an entry type: '0' bid, '1' offer, 'E' and 'F' the implied ones."""
     if entry_type | 1 == 49:  # no branch between bid and offer, which alternate at random
@@ -58,7 +64,58 @@ def side_of(entry_type: int) -> int:
     return NOT_A_SIDE
 
 
-@kernel
+@kernel_as(ORDER_KIND)
+def _order_kind(action: int, side: int) -> int:
+    if side < event.BID or side > event.ASK:
+        return event.NOTE
+    if action == 0:
+        return event.ADD
+    if action == 1:
+        return event.MODIFY
+    return event.DELETE if action == 2 else event.NOTE
+
+
+@kernel_as(BOOK_ORDERS)
+def _decode_orders(
+    data: Bytes,
+    body: int,
+    behind: int,
+    block: int,
+    version: int,
+    row: int,
+    state: Words,
+    events: Records,
+    count: int,
+    first: int,
+    entry_length: int,
+    entries: int,
+) -> int:
+    """Decode the orders of a book refresh; price, side and instrument are those of the entry that each refers to."""
+    at, length, number = find_group(data, body + block, behind, version, state, row, state[row + ORDERS])
+    if count + number > len(events):
+        return TOO_MANY_EVENTS
+    time = take_or(data, body, block, version, state, row + TIME, 0)
+    for _ in range(number):
+        reference = take(data, at, length, version, state, row + REFERENCE)
+        if not 1 <= reference <= entries:
+            return BAD_REFERENCE
+        entry = first + (reference - 1) * entry_length
+        action = take(data, at, length, version, state, row + ORDER_ACTION)
+        instrument = take_or(data, entry, entry_length, version, state, row + SECURITY, 0)
+        side = side_of(take(data, entry, entry_length, version, state, row + TYPE))
+        out = events[count]
+        fill(out, _order_kind(action, side), instrument, 0, time, state)
+        out["side"] = side & 0xFF
+        out["order"] = unsigned(take(data, at, length, version, state, row + ORDER))
+        out["priority"] = unsigned(take_or(data, at, length, version, state, row + PRIORITY, 0))
+        out["price"] = take_price(data, entry, entry_length, version, state, row + PRICE)
+        out["quantity"] = take_or(data, at, length, version, state, row + ORDER_SIZE, 0)
+        at += length
+        count += 1
+    return count
+
+
+@kernel_as(MESSAGE)
 def decode_book(
     data: Bytes,
     body: int,
@@ -109,58 +166,7 @@ def decode_book(
     return count
 
 
-@kernel
-def _decode_orders(
-    data: Bytes,
-    body: int,
-    behind: int,
-    block: int,
-    version: int,
-    row: int,
-    state: Words,
-    events: Records,
-    count: int,
-    first: int,
-    entry_length: int,
-    entries: int,
-) -> int:
-    """Decode the orders of a book refresh; price, side and instrument are those of the entry that each refers to."""
-    at, length, number = find_group(data, body + block, behind, version, state, row, state[row + ORDERS])
-    if count + number > len(events):
-        return TOO_MANY_EVENTS
-    time = take_or(data, body, block, version, state, row + TIME, 0)
-    for _ in range(number):
-        reference = take(data, at, length, version, state, row + REFERENCE)
-        if not 1 <= reference <= entries:
-            return BAD_REFERENCE
-        entry = first + (reference - 1) * entry_length
-        action = take(data, at, length, version, state, row + ORDER_ACTION)
-        instrument = take_or(data, entry, entry_length, version, state, row + SECURITY, 0)
-        side = side_of(take(data, entry, entry_length, version, state, row + TYPE))
-        out = events[count]
-        fill(out, _order_kind(action, side), instrument, 0, time, state)
-        out["side"] = side & 0xFF
-        out["order"] = unsigned(take(data, at, length, version, state, row + ORDER))
-        out["priority"] = unsigned(take_or(data, at, length, version, state, row + PRIORITY, 0))
-        out["price"] = take_price(data, entry, entry_length, version, state, row + PRICE)
-        out["quantity"] = take_or(data, at, length, version, state, row + ORDER_SIZE, 0)
-        at += length
-        count += 1
-    return count
-
-
-@kernel
-def _order_kind(action: int, side: int) -> int:
-    if side < event.BID or side > event.ASK:
-        return event.NOTE
-    if action == 0:
-        return event.ADD
-    if action == 1:
-        return event.MODIFY
-    return event.DELETE if action == 2 else event.NOTE
-
-
-@kernel
+@kernel_as(MESSAGE)
 def decode_order_book(
     data: Bytes,
     body: int,
@@ -198,7 +204,7 @@ def decode_order_book(
     return count
 
 
-@kernel
+@kernel_as(MESSAGE)
 def decode_snapshot(
     data: Bytes,
     body: int,
@@ -251,7 +257,7 @@ def decode_snapshot(
     return count
 
 
-@kernel
+@kernel_as(MESSAGE)
 def decode_order_snapshot(
     data: Bytes,
     body: int,

@@ -31,10 +31,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from numba import types
+
 from simbench import event
-from simbench.kernel.pure import kernel, kernel_as, load_le16, load_le32, load_le64
+from simbench.kernel.pure import kernel_as, load_le16, load_le32, load_le64
 from simbench.protocol.cme_book import decode_book, decode_order_book, decode_order_snapshot, decode_snapshot
-from simbench.protocol.cme_fields import check_blocks, fill, take, take_or
+from simbench.protocol.cme_fields import MESSAGE, check_blocks, fill, take, take_or
 from simbench.protocol.cme_layout import (
     BOOK,
     DEFINITION,
@@ -63,6 +65,7 @@ from simbench.protocol.cme_notices import decode_definition, decode_entries, dec
 from simbench.protocol.contract import (
     BAD_LENGTH,
     COUNTS,
+    DATA,
     DECODE_SIGNATURE,
     ERROR,
     FRAME_SIGNATURE,
@@ -73,6 +76,7 @@ from simbench.protocol.contract import (
     TRUNCATED,
     UNITS,
     UNKNOWN,
+    WORDS,
     Message,
     Options,
     Protocol,
@@ -106,8 +110,11 @@ MESSAGE_LAYOUT: Final = (
     ("version", 8, "uint16"),
 )
 
+ROW: Final = types.int64(DATA, types.int64, WORDS)
+FAIL: Final = types.int64(WORDS, types.int64, types.int64)
 
-@kernel
+
+@kernel_as(ROW)
 def _row(data: Bytes, at: int, state: Words) -> int:
     """Return the row of a message's template; NO_ROW where the schema does not have it."""
     template = load_le16(data, at + 4)
@@ -143,16 +150,15 @@ def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> i
     return 0
 
 
-@kernel
+@kernel_as(FAIL)
 def _fail(state: Words, code: int, count: int) -> int:
     """Note what was wrong behind so many events: the packet is one unit, and that is lost."""
     state[ERROR] = code
     state[UNITS] = 0
-    state[MALFORMED] += 1
     return -1 - count
 
 
-@kernel
+@kernel_as(MESSAGE)
 def _message(
     data: Bytes,
     body: int,
