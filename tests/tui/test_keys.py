@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,17 +27,15 @@ if TYPE_CHECKING:
     from simbench_tui import BenchApp
     from simbench_tui.pane import Pane
 
-MakeApp = "Callable[..., BenchApp]"
-
 
 def text_of(pane: Pane) -> str:
     """What a pane shows, line by line."""
     return "\n".join(pane.render_line(y).text.rstrip() for y in range(pane.size.height))
 
 
-def seen(app: BenchApp) -> set[str | None]:
-    """Ids of the panes in view."""
-    return {pane.id for pane in app.screen.query("#body Pane") if pane.region and app.screen.find_widget(pane)}
+def names_in(folder: Path) -> list[str]:
+    """Names of the files in a folder."""
+    return [path.name for path in folder.iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +303,7 @@ async def test_a_picture_is_written(make_app: Callable[..., BenchApp], tmp_path:
     async with app.run_test() as pilot:
         app.sample()
         await pilot.press("S")
-        assert os.listdir(tmp_path) == ["simbench-143107-968.svg"]
+    assert names_in(tmp_path) == ["simbench-143107-968.svg"]
 
 
 async def test_a_picture_that_cannot_be_written_is_told(make_app: Callable[..., BenchApp], tmp_path: Path) -> None:
@@ -343,6 +340,19 @@ async def test_every_action_of_the_palette_runs(make_app: Callable[..., BenchApp
                     app.pop_screen()
     expected = {("toggle",), ("step",), ("faster",), ("slower",), ("stop",), ("set_speed", "max"), ("set_speed", 10.0)}
     assert expected <= set(control.calls)
+
+
+async def test_the_palette_opens_finds_and_acts(make_app: Callable[..., BenchApp], control: RecordingControl) -> None:
+    """As a user does it: its own key, a few letters, enter."""
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.sample()
+        await pilot.press("ctrl+p", *"maximum")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+        assert control.calls == [("set_speed", "max")]
 
 
 async def test_every_key_has_an_action_and_is_bound(make_app: Callable[..., BenchApp]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from moments import TICK, FixedSource, book, moment
+from rich.console import Console
 from simbench_tui.help import page
 from simbench_tui.keys import KEYS
 from simbench_tui.pane import Pane
@@ -45,6 +47,7 @@ def test_the_overview_looks_as_it_was_judged(
     app = make_app()
 
     async def sample(pilot: Any) -> None:
+        await pilot.pause()  # until there are panes
         app.sample()
         app.sample()
         await pilot.pause()
@@ -224,7 +227,9 @@ async def test_a_resize_loses_nothing(make_app: Callable[..., BenchApp]) -> None
 
 def test_the_help_names_every_key() -> None:
     """And each with a sentence."""
-    text = page().plain
+    console = Console(width=200, file=StringIO())
+    console.print(page())
+    text = console.file.getvalue()
     for key in KEYS:
         assert key.meaning in text
         assert key.meaning.endswith(".")

@@ -235,7 +235,7 @@ class BenchApp(App[None]):
         """Textual: what the command palette offers."""
         for key in KEYS:
             if self._control is not None or not key.steers:
-                yield SystemCommand(key.title, f"{key.meaning} [{key.shown}]", self._acts(key.action))
+                yield SystemCommand(key.title, f"{key.shown}: {key.meaning}", self._acts(key.action))
         if self._control is not None:
             yield SystemCommand("Speed: maximum", "As fast as the receiver takes it.", self._acts("speed('max')"))
             for factor in SPEEDS:

@@ -34,6 +34,7 @@ FIGURES: Final = (
             ("ord", "orders", "Orders at the level; empty where the feed does not say."),
             ("implied", "size", "Implied from other books (i), the shaded part of the bar."),
             ("? unknown", "", "The level exists, but was never sent since we joined."),
+            ("spread", "exact", "Best direct ask less best direct bid; a book may be locked (nought) or crossed."),
             ("imbalance", "%", "Best bid's size less best ask's, of both together."),
         ),
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -14,6 +16,7 @@ from simbench_tui.glossary import FIGURES
 from simbench_tui.keys import KEYS
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -36,19 +39,29 @@ class Help(ModalScreen[None]):
         self.query_one("#help").focus()
 
 
-def page() -> Text:
-    """The whole text."""
-    text = Text()
-    text.append("Keys\n", "bold")
-    for key in KEYS:
-        text.append(f"  {key.shown:<7}", "bold")
-        text.append(f"{key.meaning}\n")
-    text.append("  ctrl+p ", "bold")
-    text.append("Command palette: every action by name.\n")
+def page() -> Group:
+    """The whole text, in columns that keep their place when a sentence wraps."""
+    parts: list[RenderableType] = [Text("Keys", "bold"), _keys()]
     for title, figures in FIGURES:
-        text.append(f"\n{title}\n", "bold")
-        for name, unit, meaning in figures:
-            text.append(f"  {name:<20}", "bold")
-            text.append(f"{unit:<11}", "italic")
-            text.append(f"{meaning}\n")
-    return text
+        table = _columns(20, 11)
+        for figure in figures:
+            table.add_row("", *figure)
+        parts += [Text(""), Text(title, "bold"), table]
+    return Group(*parts)
+
+
+def _keys() -> Table:
+    table = _columns(7)
+    for key in KEYS:
+        table.add_row("", key.shown, key.meaning)
+    table.add_row("", "ctrl+p", "Command palette: every action by name.")
+    return table
+
+
+def _columns(*widths: int) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0), pad_edge=True)
+    table.add_column(width=1)
+    for width, style in zip(widths, ("bold", "italic"), strict=False):
+        table.add_column(width=width, style=style, no_wrap=True)
+    table.add_column(ratio=1)
+    return table

@@ -39,9 +39,9 @@ KEYS: Final = (
     Key(
         "f", "freeze", "f", "freeze", "Freeze the view", "Hold the view still while the replay goes on, or let it move."
     ),
-    Key("l", "stage(1)", "l", "stage", "Next latency stage", "Draw the histogram of the next stage."),
     Key("question_mark", "help", "?", "help", "Help", "Explain the keys, every figure and its unit."),
     Key("q", "quit", "q", "quit", "Quit", "Leave the terminal as it was."),
+    Key("l", "stage(1)", "l", "stage", "Next latency stage", "Draw the histogram of the next stage."),
     Key("1", "view('overview')", "1", "overview", "View: overview", "The essence of everything."),
     Key("2", "view('book')", "2", "book", "View: book", "The ladder and the trades alone."),
     Key("3", "view('feed')", "3", "feed", "View: feed", "Lines, gaps and the log alone."),

@@ -200,8 +200,10 @@ class Pane(Widget):
         title = fit(title, min(cell_len(title), max(width - 6, 0)), self.glyphs.ellipsis)
         title_cells = cell_len(title)
         room = width - title_cells - 8
-        if len(heading) > room:
-            heading = ""  # a figure cut short would be a lie
+        # A figure cut short would be a lie: the last of them goes.
+        separator = f" {self.glyphs.dot} "
+        while len(heading) > room:
+            heading = heading.rpartition(separator)[0]
         middle = width - 4 - title_cells - (len(heading) + 4 if heading else 0)
         return (
             (rule * 2, "rule"),
