@@ -39,8 +39,8 @@ def replay(
     show.announce_compilation()
     from simbench.receive.offline import open_source
     from simbench.replay.process import Config
-    from simbench.replay.schedule import FOREVER, UNBOUND
-    from simbench.session import cores, endpoints
+    from simbench.replay.schedule import FOREVER, UNBOUND, endpoints
+    from simbench.session import cores
     from simbench.wire.open import nic_sender
 
     wire = nic_sender(interface, allow_physical=allow_physical)

@@ -61,6 +61,7 @@ WATCHED: Final = 30
 FIRST_FRAME: Final = 31
 TRACED: Final = 32  # rows of the trace filled
 NEXT_EPOCH: Final = 33  # of the frame at hand
+PACED: Final = 34  # not 0: it was sent at its deadline, not to prime or by a step
 LIVE: Final = 40
 
 # Statuses beyond the pipeline's.
@@ -136,6 +137,7 @@ def look_up(live: Words, serial: int, side: Words) -> None:
     live[DUE] = side[row + stamps.DUE]
     live[SENT] = side[row + stamps.SENT]
     live[NEXT_EPOCH] = side[row + stamps.EPOCH]
+    live[PACED] = side[row + stamps.PIECE]
     live[STAMPED] = load_acquire(side, row + stamps.SERIAL) == serial + 1
 
 
@@ -157,7 +159,7 @@ def measure(live: Words, telemetry: Words, trace: NDArray[np.int64], done: int) 
     record(telemetry, STAGES[4], taken - sent)
     record(telemetry, STAGES[5], done - sent)
     record(telemetry, STAGES[6], done - due)
-    if live[TRACED] < len(trace):
+    if live[PACED] != 0 and live[TRACED] < len(trace):
         trace[live[TRACED], 0] = live[RECORDED]
         trace[live[TRACED], 1] = due
         trace[live[TRACED], 2] = sent

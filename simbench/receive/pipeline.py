@@ -42,6 +42,7 @@ from simbench.protocol.contract import (
     EVENTS,
     FRAME_FUNCTION,
     HEADERS,
+    MALFORMED,
     SENT,
     SEQUENCE,
     UNITS,
@@ -172,6 +173,7 @@ def deliver(
     count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base:])
     if count < 0:
         count = -1 - count
+        state[MALFORMED] += 1
         words[DAMAGED] = first + state[UNITS]
         words[DAMAGED_LAST] = last
         words[DAMAGED_STREAM] = stream

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 
 from simbench.book import layout as b
-from simbench.book.views import ladder
+from simbench.book.ladder import ladder
 from simbench.feed import layout as f
 from simbench.feed.streams import stream_words
 from simbench.kernel.pure import kernel, load_acquire, store_release

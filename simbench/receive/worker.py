@@ -99,7 +99,9 @@ class Worker:
         try:
             if self._cpu is not None:
                 os.sched_setaffinity(0, {self._cpu})
-            self._call()  # compiled and touched before the first frame comes
+            self.live[w.STOP] = 1
+            self._call()  # everything is loaded and touched before the first frame comes
+            self.live[w.STOP] = 0
             self._telemetry[t.STATE] = t.RUNNING
             self._control[c.RECEIVER_PID] = os.getpid()
             self._control[c.RECEIVER_READY] = 1

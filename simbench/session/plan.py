@@ -10,10 +10,9 @@ import numpy as np
 
 from simbench.errors import SimbenchError
 from simbench.measure.names import Names
-from simbench.replay.schedule import Endpoint
 
 if TYPE_CHECKING:
-    from simbench.feed.definition import Feed, FeedRole, Line
+    from simbench.feed.definition import Feed
     from simbench.receive.offline import Source
 
 
@@ -86,14 +85,6 @@ def cores() -> tuple[int | None, int | None]:
     """Return a core for the sender and one for the receiver; none where there is only one."""
     usable = sorted(os.sched_getaffinity(0))
     return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
-
-
-def endpoints(feed: Feed) -> tuple[Endpoint, ...]:
-    """Return whose datagrams a replayer sends: those of the lines and of the recovery groups."""
-    every: list[Line | FeedRole] = []
-    for channel in feed.channels:
-        every += [*channel.lines, *channel.feeds]
-    return tuple(Endpoint(one.group, one.source, one.interface, one.capture) for one in every)
 
 
 def names(feed: Feed) -> Names:

@@ -10,8 +10,8 @@ from simbench.measure import stamps
 from simbench.measure.snapshot import RunInfo
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
 from simbench.replay.replayer import side_rows
-from simbench.replay.schedule import FOREVER, UNBOUND
-from simbench.session.plan import Plan, cores, endpoints, extent, names
+from simbench.replay.schedule import FOREVER, UNBOUND, endpoints
+from simbench.session.plan import Plan, cores, extent, names
 from simbench.session.processes import Processes
 
 if TYPE_CHECKING:
