@@ -69,7 +69,6 @@ from simbench.protocol.contract import (
     DECODE_SIGNATURE,
     ERROR,
     FRAME_SIGNATURE,
-    MALFORMED,
     MESSAGES,
     SEQUENCE_RESET,
     TOO_MANY_EVENTS,
