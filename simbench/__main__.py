@@ -1,0 +1,5 @@
+"""`python -m simbench`, the same as the installed command."""
+
+from simbench.cli import main
+
+main()
