@@ -76,9 +76,9 @@ from simbench.book.layout import (
 from simbench.book.levels import address, hash_level, seek_level
 from simbench.book.orders import seek_order
 from simbench.book.rungs import depth_of, room_of_side, rungs
-from simbench.book.table import hash_key
+from simbench.book.table import hash_key, hash_order
 from simbench.book.tree import key_of
-from simbench.kernel.pure import kernel
+from simbench.kernel.pure import direct
 
 if TYPE_CHECKING:
     from simbench.kernel.pure import Words
@@ -128,7 +128,7 @@ def _insides(memory: Words, at: int) -> str:
     return "\n".join((f"at word {at}", str(header), *lines))
 
 
-@kernel
+@direct
 def inspect(memory: Words, stack: Words, found: Words) -> None:
     """Write the first broken rule and the word of memory where it is to found; 0 where there is none.
 
@@ -159,14 +159,14 @@ def inspect(memory: Words, stack: Words, found: Words) -> None:
         _broken(found, 15, ORDER_COUNT)
 
 
-@kernel
+@direct
 def _broken(found: Words, rule: int, at: int) -> bool:
     found[0] = rule
     found[1] = at
     return True
 
 
-@kernel
+@direct
 def _pools(memory: Words, found: Words) -> bool:
     free = 0
     record = memory[RECORD_FREE]
@@ -190,7 +190,7 @@ def _pools(memory: Words, found: Words) -> bool:
     return False
 
 
-@kernel
+@direct
 def _tables(memory: Words, found: Words) -> bool:
     count = 0
     for at in range(memory[ORDER_SLOTS], memory[ORDER_SLOTS] + memory[ORDER_MASK] + 1):
@@ -198,7 +198,7 @@ def _tables(memory: Words, found: Words) -> bool:
             count += 1
             record = address(memory, memory[at] & LOW)
             channel = memory[record + PLACE] >> PLACE_CHANNEL
-            h = hash_key(memory, channel, memory[record + ID])
+            h = hash_order(memory, channel, memory[record + ID])
             if h & HIGH != memory[at] & HIGH or seek_order(memory, h, channel, memory[record + ID]) != at:
                 return _broken(found, 3, at)
     if count != memory[ORDER_COUNT]:
@@ -226,7 +226,7 @@ def _tables(memory: Words, found: Words) -> bool:
     return count != memory[INSTRUMENT_COUNT] and _broken(found, 7, INSTRUMENT_COUNT)
 
 
-@kernel
+@direct
 def _nodes(memory: Words, side: int, stack: Words, found: Words) -> int:
     """Walk a side's tree; return how many nodes it has. A row of the stack is node, lowest key, bound above."""
     root = memory[side + ROOT]
@@ -275,7 +275,7 @@ def _nodes(memory: Words, side: int, stack: Words, found: Words) -> int:
     return nodes
 
 
-@kernel
+@direct
 def _levels(memory: Words, instrument: int, number: int, found: Words) -> int:
     """Walk a side's levels from the best; return how many orders it has."""
     side = instrument + SIDES + number * SIDE_WORDS
@@ -316,7 +316,7 @@ def _levels(memory: Words, instrument: int, number: int, found: Words) -> int:
     return orders
 
 
-@kernel
+@direct
 def _queue(memory: Words, level: int, found: Words) -> int:
     """Walk the ring of a level; return how many orders it has."""
     head = address(memory, level)
@@ -344,7 +344,7 @@ def _queue(memory: Words, level: int, found: Words) -> int:
     return count
 
 
-@kernel
+@direct
 def _touched(memory: Words, found: Words) -> bool:
     listed = 0
     for channel in range(memory[CHANNEL_COUNT]):
@@ -361,7 +361,7 @@ def _touched(memory: Words, found: Words) -> bool:
     return touched != listed and _broken(found, 16, memory[CHANNELS])
 
 
-@kernel
+@direct
 def _ladder(memory: Words, instrument: int, found: Words) -> bool:
     if memory[instrument + LADDER] < 0:
         return False

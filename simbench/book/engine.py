@@ -45,6 +45,7 @@ from simbench.book.layout import (
     INSTRUMENT_ROOM,
     INSTRUMENT_WORDS,
     INSTRUMENTS,
+    KEY,
     LADDER,
     LADDER_LIMIT,
     LADDER_ROOM,
@@ -63,17 +64,15 @@ from simbench.book.layout import (
     ORDER_SLOTS,
     PATH_DEPTH,
     PLACE,
-    RECORD_WORDS,
-    RECORDS,
     SEQUENCE,
     STATUS_CODE,
     UNKNOWN,
     UNKNOWN_INSTRUMENT,
 )
-from simbench.book.levels import empty_prices, set_level
+from simbench.book.levels import address, empty_prices, set_level
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
-from simbench.book.table import hash_key, hash_price, home
-from simbench.kernel.pure import inlined, kernel, prefetch, signed
+from simbench.book.table import hash_order, hash_price, home
+from simbench.kernel.pure import direct, direct_inlined, prefetch, signed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,10 +85,12 @@ if TYPE_CHECKING:
 # How many events ahead each look is: far enough for a line from memory, near enough to be in the cache still.
 SLOT_AHEAD = 24
 RECORD_AHEAD = 16
-LINKS_AHEAD = 8
+LINKS_AHEAD = 9
+LEVEL_AHEAD = 4
+PROBES = 4  # slots from its home on in which a look expects to find a key
 
 
-@kernel
+@direct
 def apply(memory: Words, channel: int, events: Events, first: int, last: int) -> int:
     """Apply events[first:last] to the books of a channel and return the index behind the last one applied.
 
@@ -114,7 +115,9 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
         if first <= at + RECORD_AHEAD < last:
             _fetch_record(memory, at + RECORD_AHEAD)
         if first <= at + LINKS_AHEAD < last:
-            _fetch_links(memory, at + LINKS_AHEAD)
+            _fetch_links(memory, channel, events[at + LINKS_AHEAD], at + LINKS_AHEAD)
+        if first <= at + LEVEL_AHEAD < last and signed(events[at + LEVEL_AHEAD]["kind"]) == event.REPLACE:
+            _fetch_record(memory, at + LEVEL_AHEAD)
         if at < first:
             continue
         if at == stop:
@@ -139,7 +142,7 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
     return last
 
 
-@kernel
+@direct
 def _room(memory: Words, channel: int) -> int:
     """Return how many events there is room for whatever they are."""
     room = min(memory[ORDER_ROOM] - memory[ORDER_COUNT], memory[LEVEL_ROOM] - memory[LEVEL_COUNT])
@@ -150,45 +153,63 @@ def _room(memory: Words, channel: int) -> int:
     return int(max(room, 0))
 
 
-@inlined
+@direct_inlined
 def _fetch_slots(memory: Words, channel: int, what: Any, at: int) -> None:
     """Ask for the slots that an event will look at; leave in AHEAD the one that leads further."""
     kind = signed(what["kind"])
-    slot = memory[ORDER_SLOTS]
-    if kind <= event.MODIFY:
-        slot += home(hash_key(memory, channel, signed(what["order"])), memory[ORDER_MASK])
-        prefetch(memory, slot)
-        if kind == event.REPLACE:
-            new = home(hash_key(memory, channel, signed(what["other"])), memory[ORDER_MASK])
-            prefetch(memory, memory[ORDER_SLOTS] + new)
+    h = hash_order(memory, channel, signed(what["order"]))
+    slot = memory[ORDER_SLOTS] + home(h, memory[ORDER_MASK])
+    prefetch(memory, slot)
+    prefetch(memory, slot + 2)  # the next line, if the probe may go there
+    if kind == event.REPLACE:
+        new = hash_order(memory, channel, signed(what["other"]))
+        prefetch(memory, memory[ORDER_SLOTS] + home(new, memory[ORDER_MASK]))
     if kind in (event.ADD, event.LEVEL):
         key, side, price = signed(what["instrument"]), signed(what["side"]), signed(what["price"])
-        slot = memory[LEVEL_SLOTS] + home(hash_price(memory, channel, key, side, price), memory[LEVEL_MASK])
+        h = hash_price(memory, channel, key, side, price)
+        slot = memory[LEVEL_SLOTS] + home(h, memory[LEVEL_MASK])
         prefetch(memory, slot)
-    memory[AHEAD + (at & AHEAD_MASK)] = slot
+    ahead = AHEAD + 2 * (at & AHEAD_MASK)
+    memory[ahead] = slot
+    memory[ahead + 1] = h
 
 
-@inlined
+@direct_inlined
 def _fetch_record(memory: Words, at: int) -> None:
-    """Ask for the record in the slot, an order or the level of a new one: a guess that costs little when wrong."""
-    word = AHEAD + (at & AHEAD_MASK)
-    record = memory[RECORDS] + (memory[memory[word]] & LOW) * RECORD_WORDS
+    """Ask for the record of the key: the order, or the level of a new order."""
+    ahead = AHEAD + 2 * (at & AHEAD_MASK)
+    slot = memory[ahead]
+    h = memory[ahead + 1]
+    word = memory[slot]
+    end = slot + PROBES
+    while word != 0 and (word ^ h) >> 32 != 0 and slot < end:
+        slot += 1
+        word = memory[slot]
+    record = address(memory, word & LOW)
     prefetch(memory, record)
-    memory[word] = record
+    memory[ahead] = record
 
 
-@inlined
-def _fetch_links(memory: Words, at: int) -> None:
-    """Ask for what the record names: level, neighbours in the queue, instrument."""
-    record = memory[AHEAD + (at & AHEAD_MASK)]
-    base = memory[RECORDS]
-    prefetch(memory, base + memory[record + LEVEL] * RECORD_WORDS)
-    prefetch(memory, base + memory[record + BEFORE] * RECORD_WORDS)
-    prefetch(memory, base + memory[record + BEHIND] * RECORD_WORDS)
-    prefetch(memory, instrument_of(memory, memory[record + PLACE]))
+@direct_inlined
+def _fetch_links(memory: Words, channel: int, what: Any, at: int) -> None:
+    """Ask for what the record names: level, neighbours in the queue, instrument; where an order moves, its new slot."""
+    ahead = AHEAD + 2 * (at & AHEAD_MASK)
+    record = memory[ahead]
+    prefetch(memory, address(memory, memory[record + LEVEL]))
+    prefetch(memory, address(memory, memory[record + BEFORE]))
+    prefetch(memory, address(memory, memory[record + BEHIND]))
+    place = memory[record + PLACE]
+    prefetch(memory, instrument_of(memory, place))
+    if signed(what["kind"]) == event.REPLACE:
+        key = memory[instrument_of(memory, max(place, 0)) + KEY]
+        h = hash_price(memory, channel, key, place & 3, signed(what["price"]))
+        slot = memory[LEVEL_SLOTS] + home(h, memory[LEVEL_MASK])
+        prefetch(memory, slot)
+        memory[ahead] = slot
+        memory[ahead + 1] = h
 
 
-@kernel
+@direct
 def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
     """Apply any other event; return the word where its instrument begins, -1 where it names none."""
     if kind == event.RESET:
@@ -229,7 +250,7 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
     return instrument
 
 
-@kernel
+@direct
 def _define(memory: Words, instrument: int, what: Any) -> None:
     symbol, middle, end = signed(what["order"]), signed(what["other"]), signed(what["priority"])
     factor, said = signed(what["price"]), signed(what["quantity"])
@@ -240,7 +261,7 @@ def _define(memory: Words, instrument: int, what: Any) -> None:
         touch(memory, instrument)
 
 
-@kernel
+@direct
 def _begin(memory: Words, channel: int, instrument: int) -> None:
     """Empty one book, and know that it is empty."""
     if memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND] == BY_LEVEL:
@@ -248,7 +269,7 @@ def _begin(memory: Words, channel: int, instrument: int) -> None:
     _empty(memory, channel, instrument)
 
 
-@kernel
+@direct
 def _empty(memory: Words, channel: int, instrument: int) -> None:
     """Empty one book; a ladder that it does not have yet will begin empty after a reset."""
     orders.empty_orders(memory, channel, instrument)
@@ -258,7 +279,7 @@ def _empty(memory: Words, channel: int, instrument: int) -> None:
     touch(memory, instrument)
 
 
-@kernel
+@direct
 def forget(memory: Words, channel: int, time: int) -> None:
     """Make the books of a channel as if nothing had been seen of them yet; what is known of instruments stays."""
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
@@ -273,7 +294,7 @@ def forget(memory: Words, channel: int, time: int) -> None:
                 empty_ladder(memory, instrument, UNKNOWN)
 
 
-@kernel
+@direct
 def _reset(memory: Words, channel: int, time: int) -> None:
     """Empty all books of a channel; instrument sequences start again at 1, definitions stay."""
     words = memory[CHANNELS] + channel * CHANNEL_WORDS

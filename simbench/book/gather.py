@@ -25,7 +25,7 @@ from simbench.book.layout import (
     SIDES,
 )
 from simbench.book.levels import address
-from simbench.kernel.pure import kernel
+from simbench.kernel.pure import direct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from simbench.kernel.pure import Words
 
 
-@kernel
+@direct
 def sizes(memory: Words, chosen: Words, out: NDArray[np.int64]) -> None:
     """Count the levels and the orders of instruments, given by index, into out: int64[n, 2]."""
     for row in range(len(chosen)):
@@ -51,7 +51,7 @@ def sizes(memory: Words, chosen: Words, out: NDArray[np.int64]) -> None:
                 leaf = memory[node + NODE_WORSE]
 
 
-@kernel
+@direct
 def gather_levels(
     memory: Words, chosen: Words, first: int, last: int, scratch: NDArray[np.int64], out: NDArray[np.int64]
 ) -> None:
@@ -83,7 +83,7 @@ def gather_levels(
                 row += 1
 
 
-@kernel
+@direct
 def gather_orders(memory: Words, chosen: Words, first: int, last: int, out: NDArray[np.int64]) -> None:
     """Write every order of instruments chosen[first:last], by level as `gather_levels`, then in queue order.
 
@@ -118,7 +118,7 @@ def gather_orders(memory: Words, chosen: Words, first: int, last: int, out: NDAr
                 leaf = memory[node + NODE_WORSE]
 
 
-@kernel
+@direct
 def strip(mantissa: int, exponent: int, out: NDArray[np.int64], row: int, column: int) -> None:
     """Write a decimal number without trailing zeros as mantissa and exponent; zero has exponent 0."""
     if mantissa == 0:

@@ -70,13 +70,13 @@ from simbench.book.layout import (
     VERSION,
 )
 from simbench.book.table import hash_key, home, occupy
-from simbench.kernel.pure import inlined, kernel
+from simbench.kernel.pure import direct, direct_inlined
 
 if TYPE_CHECKING:
     from simbench.kernel.pure import Words
 
 
-@kernel
+@direct
 def count_anomaly(memory: Words, channel: int, kind: int, count: int, time: int) -> None:
     """Count an anomaly of the channel with its time."""
     at = memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_ANOMALIES + 3 * kind
@@ -86,7 +86,7 @@ def count_anomaly(memory: Words, channel: int, kind: int, count: int, time: int)
     memory[at + 2] = time
 
 
-@inlined
+@direct_inlined
 def seek_instrument(memory: Words, h: int, channel: int, key: int) -> int:
     """Return the slot of an instrument, or the free one where it would go."""
     base = memory[INSTRUMENT_SLOTS]
@@ -103,14 +103,14 @@ def seek_instrument(memory: Words, h: int, channel: int, key: int) -> int:
         at = (at + 1) & mask
 
 
-@kernel
+@direct
 def find_instrument(memory: Words, channel: int, key: int) -> int:
     """Return the word where an instrument begins, -1 where there is none."""
     slot = memory[seek_instrument(memory, hash_key(memory, channel, key), channel, key)]
     return -1 if slot == 0 else memory[INSTRUMENTS] + ((slot & LOW) - 1) * INSTRUMENT_WORDS
 
 
-@kernel
+@direct
 def find_or_new(memory: Words, channel: int, key: int) -> int:
     """Return the word where an instrument begins, new where it was never seen."""
     h = hash_key(memory, channel, key)
@@ -136,20 +136,20 @@ def find_or_new(memory: Words, channel: int, key: int) -> int:
     return int(instrument)
 
 
-@inlined
+@direct_inlined
 def instrument_of(memory: Words, place: int) -> int:
     """Return the word where the instrument of a place begins."""
     return int(memory[INSTRUMENTS] + ((place >> 2) & PLACE_INSTRUMENT) * INSTRUMENT_WORDS)
 
 
-@inlined
+@direct_inlined
 def place_of(memory: Words, instrument: int, side: int) -> int:
     """Return what an order of this instrument and side carries."""
     index = (instrument - memory[INSTRUMENTS]) // INSTRUMENT_WORDS
     return int(memory[instrument + CHANNEL] << PLACE_CHANNEL | index << 2 | side)
 
 
-@kernel
+@direct
 def define(
     memory: Words, instrument: int, symbol: int, middle: int, end: int, factor: int, said: int, depth: int, other: int
 ) -> None:
@@ -169,7 +169,7 @@ def define(
         memory[instrument + IMPLIED_DEPTH] = said >> 24 & 255
 
 
-@kernel
+@direct
 def follow(memory: Words, channel: int, instrument: int, sequence: int, time: int) -> None:
     """Take note of an instrument sequence: what it leaves out makes the book stale."""
     last = memory[instrument + SEQUENCE]
@@ -184,7 +184,7 @@ def follow(memory: Words, channel: int, instrument: int, sequence: int, time: in
     memory[instrument + SEQUENCE] = sequence
 
 
-@kernel
+@direct
 def record_trade(memory: Words, instrument: int, price: int, quantity: int, time: int) -> None:
     """Keep the last trade and add to the volume, which stays at the largest integer when it would go beyond."""
     memory[instrument + TRADES] += 1
@@ -196,7 +196,7 @@ def record_trade(memory: Words, instrument: int, price: int, quantity: int, time
         memory[instrument + TRADED_VOLUME] = volume + min(quantity, INT64_MAX - volume)
 
 
-@inlined
+@direct_inlined
 def touch(memory: Words, instrument: int) -> None:
     """Mark the book as changed, to be judged at the end of the exchange event."""
     memory[instrument + VERSION] += 1
@@ -206,7 +206,7 @@ def touch(memory: Words, instrument: int) -> None:
         memory[head] = (instrument - memory[INSTRUMENTS]) // INSTRUMENT_WORDS + 2
 
 
-@inlined
+@direct_inlined
 def judge(memory: Words, channel: int, time: int) -> None:
     """Judge the books that the exchange event has changed, now that it is over: is a bid above the ask?"""
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
@@ -223,7 +223,7 @@ def judge(memory: Words, channel: int, time: int) -> None:
     memory[words + CHANNEL_TOUCHED] = 0
 
 
-@inlined
+@direct_inlined
 def _tree_crossed(memory: Words, instrument: int) -> int:
     bid = instrument + SIDES
     ask = bid + SIDE_WORDS
@@ -231,7 +231,7 @@ def _tree_crossed(memory: Words, instrument: int) -> int:
     return 1 if both and memory[bid + BEST] > memory[ask + BEST] else 0
 
 
-@kernel
+@direct
 def _ladder_crossed(memory: Words, instrument: int) -> int:
     if memory[instrument + LADDER] < 0:
         return 0
@@ -241,7 +241,7 @@ def _ladder_crossed(memory: Words, instrument: int) -> int:
     return 1 if both and memory[bid + RUNG_PRICE] > memory[ask + RUNG_PRICE] else 0
 
 
-@kernel
+@direct
 def renew(memory: Words, instrument: int, sequence: int) -> None:
     """Begin a book that is known again: after a snapshot, a clear or a reset."""
     memory[instrument + STATE] = CURRENT

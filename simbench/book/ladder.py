@@ -38,7 +38,7 @@ from simbench.book.layout import (
 )
 from simbench.book.levels import address, find_level
 from simbench.book.rungs import known_range, rungs
-from simbench.kernel.pure import kernel
+from simbench.kernel.pure import direct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from simbench.kernel.pure import Words
 
 
-@kernel
+@direct
 def ladder(memory: Words, instrument: int, depth: int, out: NDArray[np.int64]) -> int:
     """Write the best levels of all four sides and return the version of the book.
 
@@ -69,7 +69,7 @@ def ladder(memory: Words, instrument: int, depth: int, out: NDArray[np.int64]) -
     return int(memory[at + VERSION])
 
 
-@kernel
+@direct
 def count_levels(memory: Words, instrument: int, side: int) -> int:
     """Count the levels of a side down to the last known one; `instrument` is the word where it begins."""
     if _by_level(memory, instrument):
@@ -77,7 +77,7 @@ def count_levels(memory: Words, instrument: int, side: int) -> int:
     return int(memory[instrument + SIDES + side * SIDE_WORDS + COUNT])
 
 
-@kernel
+@direct
 def fill_levels(
     memory: Words, instrument: int, side: int, limit: int, out: NDArray[np.int64], plane: int, start: int
 ) -> int:
@@ -96,7 +96,7 @@ def fill_levels(
     return fill_prices(memory, instrument, side, limit, out, plane, start)
 
 
-@kernel
+@direct
 def fill_prices(
     memory: Words, instrument: int, side: int, limit: int, out: NDArray[np.int64], plane: int, start: int
 ) -> int:
@@ -118,7 +118,7 @@ def fill_prices(
     return count
 
 
-@kernel
+@direct
 def count_queue(memory: Words, instrument: int, side: int, price: int) -> int:
     """Count the orders at a price; `instrument` is the word where it begins."""
     record = find_level(memory, instrument, side, price)
@@ -126,7 +126,7 @@ def count_queue(memory: Words, instrument: int, side: int, price: int) -> int:
     return 0 if record == 0 or memory[level + BEHIND] == record else memory[level + ORDERS]
 
 
-@kernel
+@direct
 def fill_queue(memory: Words, instrument: int, side: int, price: int, out: NDArray[np.int64]) -> None:
     """Write the orders at a price, first in the queue first, to out: int64[n, 3] (order, quantity, priority)."""
     record = find_level(memory, instrument, side, price)
@@ -138,7 +138,7 @@ def fill_queue(memory: Words, instrument: int, side: int, price: int, out: NDArr
         out[row, 2] = memory[at + PRIORITY]
 
 
-@kernel
+@direct
 def _by_level(memory: Words, instrument: int) -> bool:
     channel = memory[CHANNELS] + memory[instrument + CHANNEL] * CHANNEL_WORDS
     return bool(memory[channel + CHANNEL_KIND] == BY_LEVEL)

@@ -66,9 +66,9 @@ LEVEL_SLOTS: Final = 33
 LEVEL_MASK: Final = 34
 PATH: Final = 40  # scratch of a descent in a tree: node and position by height
 PATH_DEPTH: Final = 24  # 8**24 insertions would be needed for a higher tree
-AHEAD: Final = 96  # scratch of the prefetch: where the next events will look
+AHEAD: Final = 96  # scratch of the prefetch: slot or record, and hash, of the next events
 AHEAD_MASK: Final = 63
-HEADER_WORDS: Final = 160
+HEADER_WORDS: Final = 224
 
 # A channel.
 CHANNEL_KIND: Final = 0
@@ -379,7 +379,7 @@ def _lay(channels: int, room: Room) -> Words:
     ):
         header[base] = end
         end += -(-words // LINE) * LINE
-    memory = aligned(end)
+    memory = aligned(end + LINE)  # a look ahead may read a little beyond the last table
     memory[:HEADER_WORDS] = header
     return memory
 

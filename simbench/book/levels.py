@@ -36,19 +36,19 @@ from simbench.book.layout import (
     UNKNOWN_LEVEL,
 )
 from simbench.book.table import hash_price, home, occupy, vacate
-from simbench.kernel.pure import inlined, kernel
+from simbench.kernel.pure import direct, direct_inlined
 
 if TYPE_CHECKING:
     from simbench.kernel.pure import Words
 
 
-@inlined
+@direct_inlined
 def address(memory: Words, record: int) -> int:
     """Return the word where a record begins."""
     return int(memory[RECORDS] + record * RECORD_WORDS)
 
 
-@inlined
+@direct_inlined
 def new_record(memory: Words) -> int:
     """Take a record from the pool, the one freed last if there is any; the caller has seen that there is room."""
     record = memory[RECORD_FREE]
@@ -60,7 +60,7 @@ def new_record(memory: Words) -> int:
     return int(record)
 
 
-@inlined
+@direct_inlined
 def free_record(memory: Words, record: int) -> None:
     """Give a record back."""
     at = address(memory, record)
@@ -69,7 +69,7 @@ def free_record(memory: Words, record: int) -> None:
     memory[RECORD_FREE] = record
 
 
-@inlined
+@direct_inlined
 def seek_level(memory: Words, h: int, place: int, price: int) -> int:
     """Return the slot of the level at a place and price, or the free one where it would go."""
     base = memory[LEVEL_SLOTS]
@@ -86,20 +86,20 @@ def seek_level(memory: Words, h: int, place: int, price: int) -> int:
         at = (at + 1) & mask
 
 
-@inlined
+@direct_inlined
 def hash_level(memory: Words, instrument: int, side: int, price: int) -> int:
     """Hash a price of one side of an instrument."""
     return hash_price(memory, memory[instrument + CHANNEL], memory[instrument + KEY], side, price)
 
 
-@kernel
+@direct
 def find_level(memory: Words, instrument: int, side: int, price: int) -> int:
     """Return the record of a level, 0 where there is none."""
     h = hash_level(memory, instrument, side, price)
     return int(memory[seek_level(memory, h, place_of(memory, instrument, side), price)] & LOW)
 
 
-@kernel
+@direct
 def new_level(memory: Words, at: int, h: int, instrument: int, place: int, price: int) -> int:
     """Put an empty level into the free slot that a search has found, and into its side's tree."""
     record = new_record(memory)
@@ -121,7 +121,7 @@ def new_level(memory: Words, at: int, h: int, instrument: int, place: int, price
     return record
 
 
-@kernel
+@direct
 def remove_level(memory: Words, record: int) -> None:
     """Take a level that has no orders out of table, tree and pool."""
     level = address(memory, record)
@@ -138,7 +138,7 @@ def remove_level(memory: Words, record: int) -> None:
     memory[LEVEL_COUNT] -= 1
 
 
-@kernel
+@direct
 def set_level(
     memory: Words, channel: int, instrument: int, side: int, price: int, quantity: int, orders: int, time: int
 ) -> None:
@@ -166,7 +166,7 @@ def set_level(
     touch(memory, instrument)
 
 
-@kernel
+@direct
 def empty_prices(memory: Words, instrument: int) -> None:
     """Remove all levels by price of an instrument; their orders are gone already."""
     for number in range(4):

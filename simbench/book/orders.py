@@ -35,14 +35,14 @@ from simbench.book.layout import (
     UNKNOWN_ORDER,
 )
 from simbench.book.levels import address, free_record, hash_level, new_level, new_record, remove_level, seek_level
-from simbench.book.table import hash_key, home, occupy, vacate
-from simbench.kernel.pure import inlined, kernel, less_unsigned, signed
+from simbench.book.table import hash_order, home, occupy, vacate
+from simbench.kernel.pure import direct, direct_inlined, less_unsigned, signed
 
 if TYPE_CHECKING:
     from simbench.kernel.pure import Words
 
 
-@inlined
+@direct_inlined
 def seek_order(memory: Words, h: int, channel: int, order: int) -> int:
     """Return the slot of an order, or the free one where it would go."""
     base = memory[ORDER_SLOTS]
@@ -59,7 +59,7 @@ def seek_order(memory: Words, h: int, channel: int, order: int) -> int:
         at = (at + 1) & mask
 
 
-@inlined
+@direct_inlined
 def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
     """Apply an event of an order; return the word where its instrument begins, -1 where that is not known.
 
@@ -70,18 +70,18 @@ def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, t
     quantity = signed(what["quantity"])
     priority = signed(what["priority"])
     side = signed(what["side"])
-    h = hash_key(memory, channel, order)
+    h = hash_order(memory, channel, order)
     at = seek_order(memory, h, channel, order)
     record = address(memory, memory[at] & LOW)
-    enters = kind == event.ADD
-    if memory[at] == 0 and not enters:
+    known = memory[at] != 0
+    if not known and kind != event.ADD:
         count_anomaly(memory, channel, UNKNOWN_ORDER, 1, time)
-        enters = kind == event.MODIFY and signed(what["instrument"]) != 0 and side <= 3 and quantity > 0
-        if not enters:
-            return -1
-    elif not enters:
+        if kind != event.MODIFY or signed(what["instrument"]) == 0 or side > 3 or quantity <= 0:
+            return -1  # else all there is to know of the order is in the event
+    if known and kind != event.ADD:
         instrument = instrument_of(memory, memory[record + PLACE])
         side = memory[record + PLACE] & 3
+        enters = False
         if kind in (event.REPLACE, event.MODIFY):
             enters = quantity > 0
             if quantity < 0 or (quantity == 0 and kind == event.REPLACE):
@@ -112,19 +112,19 @@ def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, t
             return instrument
         if kind == event.REPLACE:
             order = signed(what["other"])
-        return enter(memory, channel, instrument, side, order, price, quantity, priority, time)
-    key = signed(what["instrument"])
-    if key == 0:
-        count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
-        return -1
-    instrument = find_or_new(memory, channel, key)
-    if side > 3 or quantity <= 0:
-        count_anomaly(memory, channel, BAD_SIDE if side > 3 else BAD_QUANTITY, 1, time)
-        return instrument
+    else:
+        key = signed(what["instrument"])
+        if key == 0:
+            count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
+            return -1
+        instrument = find_or_new(memory, channel, key)
+        if side > 3 or quantity <= 0:
+            count_anomaly(memory, channel, BAD_SIDE if side > 3 else BAD_QUANTITY, 1, time)
+            return instrument
     return enter(memory, channel, instrument, side, order, price, quantity, priority, time)
 
 
-@kernel
+@direct
 def enter(
     memory: Words,
     channel: int,
@@ -137,7 +137,7 @@ def enter(
     time: int,
 ) -> int:
     """Put an order into the queue of its level and return the instrument."""
-    h = hash_key(memory, channel, order)
+    h = hash_order(memory, channel, order)
     at = seek_order(memory, h, channel, order)
     if memory[at] != 0:
         count_anomaly(memory, channel, DUPLICATE_ORDER, 1, time)
@@ -156,10 +156,12 @@ def enter(
     new = new_record(memory)
     memory[ORDER_COUNT] += 1
     occupy(memory, at, h, new)
+    # At the end of the queue, where nearly all begin, the last order's cache line is written but not waited for.
     before = memory[level + BEFORE]
+    behind = level_record
     if priority != 0:
         before = _queue_place(memory, level_record, before, priority)
-    behind = memory[address(memory, before) + BEHIND]
+        behind = memory[address(memory, before) + BEHIND]
     record = address(memory, new)
     memory[record + ID] = order
     memory[record + PLACE] = place
@@ -177,14 +179,14 @@ def enter(
     return instrument
 
 
-@kernel
+@direct
 def remove_order(memory: Words, channel: int, order: int) -> None:
     """Remove an order that is in a book."""
-    at = seek_order(memory, hash_key(memory, channel, order), channel, order)
+    at = seek_order(memory, hash_order(memory, channel, order), channel, order)
     _leave(memory, at, instrument_of(memory, memory[address(memory, memory[at] & LOW) + PLACE]))
 
 
-@kernel
+@direct
 def empty_orders(memory: Words, channel: int, instrument: int) -> None:
     """Remove all orders of an instrument, and with them the levels that have any."""
     for number in range(4):
@@ -196,7 +198,7 @@ def empty_orders(memory: Words, channel: int, instrument: int) -> None:
             remove_order(memory, channel, memory[address(memory, first) + ID])
 
 
-@inlined
+@direct_inlined
 def _leave(memory: Words, at: int, instrument: int) -> None:
     """Remove the order in a slot, and its level when it was the last."""
     index = memory[at] & LOW
@@ -217,7 +219,7 @@ def _leave(memory: Words, at: int, instrument: int) -> None:
     touch(memory, instrument)
 
 
-@kernel
+@direct
 def _resize(memory: Words, record: int, price: int, quantity: int) -> bool:
     """Change an order's quantity where it stands, if its price is the same and the level can hold it."""
     level = address(memory, memory[record + LEVEL])
@@ -229,7 +231,7 @@ def _resize(memory: Words, record: int, price: int, quantity: int) -> bool:
     return True
 
 
-@kernel
+@direct
 def _queue_place(memory: Words, level: int, last: int, priority: int) -> int:
     """Return whom an order with a priority stands behind: new ones come last, so the search begins there."""
     while last != level and less_unsigned(priority, memory[address(memory, last) + PRIORITY]):

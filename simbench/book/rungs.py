@@ -39,13 +39,13 @@ from simbench.book.layout import (
     UNKNOWN,
     UNKNOWN_LEVEL,
 )
-from simbench.kernel.pure import inlined, kernel
+from simbench.kernel.pure import direct, direct_inlined
 
 if TYPE_CHECKING:
     from simbench.kernel.pure import Words
 
 
-@kernel
+@direct
 def apply_level(
     memory: Words,
     channel: int,
@@ -98,7 +98,7 @@ def apply_level(
     touch(memory, instrument)
 
 
-@kernel
+@direct
 def need_ladder(memory: Words, instrument: int) -> None:
     """Give an instrument that has no ladder one, of unknown levels; of empty ones once the channel was reset."""
     if memory[instrument + LADDER] >= 0:
@@ -110,27 +110,27 @@ def need_ladder(memory: Words, instrument: int) -> None:
         _set_states(memory, first, 0, room_of_side(memory, instrument, side), EMPTY if was_reset else UNKNOWN)
 
 
-@kernel
+@direct
 def empty_ladder(memory: Words, instrument: int, state: int) -> None:
     """Make every level of an instrument that has a ladder EMPTY or UNKNOWN."""
     for side in range(4):
         _set_states(memory, rungs(memory, instrument, side), 0, room_of_side(memory, instrument, side), state)
 
 
-@inlined
+@direct_inlined
 def depth_of(memory: Words, instrument: int, side: int) -> int:
     """Return how many levels a side has."""
     depth = memory[instrument + (DEPTH if side < 2 else IMPLIED_DEPTH)]
     return depth if depth > 0 else DEPTH_LIMIT
 
 
-@inlined
+@direct_inlined
 def room_of_side(memory: Words, instrument: int, side: int) -> int:
     """Return how many levels a side of an instrument that has a ladder has room for."""
     return int(memory[instrument + (LADDER_ROOM_EXPLICIT if side < 2 else LADDER_ROOM_IMPLIED)])
 
 
-@inlined
+@direct_inlined
 def rungs(memory: Words, instrument: int, side: int) -> int:
     """Return the word of a side's first rung in an instrument that has a ladder."""
     explicit = memory[instrument + LADDER_ROOM_EXPLICIT]
@@ -139,7 +139,7 @@ def rungs(memory: Words, instrument: int, side: int) -> int:
     return int(memory[LADDERS] + memory[instrument + LADDER] + above * RUNG_WORDS)
 
 
-@kernel
+@direct
 def known_range(memory: Words, instrument: int, side: int) -> int:
     """Return the number of the last known level of a side, 0 where none is."""
     if memory[instrument + LADDER] < 0:
@@ -151,7 +151,7 @@ def known_range(memory: Words, instrument: int, side: int) -> int:
     return level
 
 
-@kernel
+@direct
 def resize_ladder(memory: Words, instrument: int, depth: int, implied: int) -> None:
     """Fit the ladder to the depths that a definition has just changed from those given."""
     if memory[instrument + LADDER] < 0:
@@ -169,7 +169,7 @@ def resize_ladder(memory: Words, instrument: int, depth: int, implied: int) -> N
         _move_ladder(memory, instrument, explicit_room, implied_room)
 
 
-@kernel
+@direct
 def _place_ladder(memory: Words, instrument: int, explicit: int, implied: int) -> None:
     memory[instrument + LADDER] = memory[LADDER_TOP]
     memory[instrument + LADDER_ROOM_EXPLICIT] = explicit
@@ -177,7 +177,7 @@ def _place_ladder(memory: Words, instrument: int, explicit: int, implied: int) -
     memory[LADDER_TOP] += 2 * (explicit + implied) * RUNG_WORDS
 
 
-@kernel
+@direct
 def _move_ladder(memory: Words, instrument: int, explicit: int, implied: int) -> None:
     """Copy the ladder to a place with at least twice the room, so that moving costs little however often it is."""
     old = memory[LADDERS] + memory[instrument + LADDER]
@@ -198,7 +198,7 @@ def _move_ladder(memory: Words, instrument: int, explicit: int, implied: int) ->
         old += have * RUNG_WORDS
 
 
-@kernel
+@direct
 def _set_states(memory: Words, first: int, start: int, end: int, state: int) -> None:
     """Make rungs start to end hold nothing."""
     for level in range(start, end):
@@ -209,7 +209,7 @@ def _set_states(memory: Words, first: int, start: int, end: int, state: int) -> 
         memory[rung + RUNG_STATE] = state
 
 
-@kernel
+@direct
 def _shift_down(memory: Words, first: int, start: int, depth: int) -> None:
     word = first + depth * RUNG_WORDS - 1
     while word >= first + (start + 1) * RUNG_WORDS:
@@ -217,7 +217,7 @@ def _shift_down(memory: Words, first: int, start: int, depth: int) -> None:
         word -= 1
 
 
-@kernel
+@direct
 def _shift_up(memory: Words, first: int, start: int, by: int, depth: int) -> None:
     ends = memory[first + (depth - 1) * RUNG_WORDS + RUNG_STATE] == EMPTY
     for word in range(first + start * RUNG_WORDS, first + (depth - by) * RUNG_WORDS):
@@ -225,7 +225,7 @@ def _shift_up(memory: Words, first: int, start: int, by: int, depth: int) -> Non
     _set_states(memory, first, depth - by, depth, EMPTY if ends else UNKNOWN)
 
 
-@kernel
+@direct
 def _know_above(memory: Words, first: int, level: int) -> int:
     """Make empty rungs above a level that is known to exist unknown: they were missed; return how many."""
     above = level - 1
@@ -235,7 +235,7 @@ def _know_above(memory: Words, first: int, level: int) -> int:
     return level - 1 - above
 
 
-@kernel
+@direct
 def _compare(memory: Words, channel: int, rung: int, price: int, time: int) -> None:
     """Count it when a level is not the one that the event means."""
     state = memory[rung + RUNG_STATE]

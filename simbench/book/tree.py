@@ -33,7 +33,7 @@ from simbench.book.layout import (
     PATH,
     ROOT,
 )
-from simbench.kernel.pure import inlined, kernel
+from simbench.kernel.pure import direct, direct_inlined
 
 if TYPE_CHECKING:
     from simbench.kernel.pure import Words
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 HALF = NODE_KEYS // 2
 
 
-@inlined
+@direct_inlined
 def key_of(side_number: int, price: int) -> int:
     """Return the key of a price: the better, the higher; also the price of a key."""
     return ~price if side_number & 1 else price
 
 
-@inlined
+@direct_inlined
 def insert(memory: Words, side: int, key: int, record: int) -> None:
     """Put a key that is not in the tree where it belongs, with the record of its level."""
     memory[side + COUNT] += 1
@@ -74,7 +74,7 @@ def insert(memory: Words, side: int, key: int, record: int) -> None:
     _put(memory, leaf, _rank(memory, at, key), key, record)
 
 
-@inlined
+@direct_inlined
 def remove(memory: Words, side: int, key: int) -> None:
     """Take out a key that is in the tree."""
     memory[side + COUNT] -= 1
@@ -92,14 +92,14 @@ def remove(memory: Words, side: int, key: int) -> None:
         _prune(memory, side, height)
 
 
-@kernel
+@direct
 def best(memory: Words, side: int) -> int:
     """Return the record of the best level of a side that has levels."""
     at = memory[NODES] + memory[side + LAST] * NODE_WORDS
     return int(memory[at + NODE_CHILD + memory[at + NODE_SIZE] - 1])
 
 
-@inlined
+@direct_inlined
 def refresh_best(memory: Words, side: int, side_number: int) -> None:
     """Write the best price beside the root, where judging a book finds it."""
     if memory[side + COUNT] > 0:
@@ -107,7 +107,7 @@ def refresh_best(memory: Words, side: int, side_number: int) -> None:
         memory[side + BEST] = key_of(side_number, memory[at + NODE_KEY + memory[at + NODE_SIZE] - 1])
 
 
-@inlined
+@direct_inlined
 def _rank(memory: Words, at: int, key: int) -> int:
     """Count the keys of a node below the given one; unused keys are above every other."""
     rank = 0
@@ -116,7 +116,7 @@ def _rank(memory: Words, at: int, key: int) -> int:
     return rank
 
 
-@kernel
+@direct
 def _child(memory: Words, at: int, key: int) -> int:
     """Return the position of the child that a key belongs to; the first child takes all below its own key."""
     size = memory[at + NODE_SIZE]
@@ -126,7 +126,7 @@ def _child(memory: Words, at: int, key: int) -> int:
     return position
 
 
-@kernel
+@direct
 def _descend(memory: Words, side: int, key: int) -> int:
     """Write the way from the root to the key's leaf to PATH, two words a height; return the root's height."""
     node = memory[side + ROOT]
@@ -143,7 +143,7 @@ def _descend(memory: Words, side: int, key: int) -> int:
     return int(top)
 
 
-@kernel
+@direct
 def _put(memory: Words, node: int, position: int, key: int, child: int) -> None:
     at = memory[NODES] + node * NODE_WORDS
     size = memory[at + NODE_SIZE]
@@ -157,7 +157,7 @@ def _put(memory: Words, node: int, position: int, key: int, child: int) -> None:
     memory[at + NODE_SIZE] = size + 1
 
 
-@kernel
+@direct
 def _take(memory: Words, node: int, position: int) -> None:
     at = memory[NODES] + node * NODE_WORDS
     size = memory[at + NODE_SIZE] - 1
@@ -168,7 +168,7 @@ def _take(memory: Words, node: int, position: int) -> None:
     memory[at + NODE_SIZE] = size
 
 
-@kernel
+@direct
 def _split(memory: Words, side: int, top: int) -> None:
     """Halve the full leaf of PATH, and every full node above it that has to take another child."""
     node = memory[PATH]
@@ -196,7 +196,7 @@ def _split(memory: Words, side: int, top: int) -> None:
     memory[side + ROOT] = root
 
 
-@kernel
+@direct
 def _halve(memory: Words, node: int) -> int:
     """Move the upper half of a full node to a new one of the same height and return that."""
     old = memory[NODES] + node * NODE_WORDS
@@ -211,7 +211,7 @@ def _halve(memory: Words, node: int) -> int:
     return new
 
 
-@kernel
+@direct
 def _link_leaf(memory: Words, side: int, leaf: int, new: int) -> None:
     """Hang a new leaf into the list as the next better one."""
     at = memory[NODES] + leaf * NODE_WORDS
@@ -226,7 +226,7 @@ def _link_leaf(memory: Words, side: int, leaf: int, new: int) -> None:
         memory[side + LAST] = new
 
 
-@kernel
+@direct
 def _unlink_leaf(memory: Words, side: int, leaf: int) -> None:
     at = memory[NODES] + leaf * NODE_WORDS
     worse = memory[at + NODE_WORSE]
@@ -239,7 +239,7 @@ def _unlink_leaf(memory: Words, side: int, leaf: int) -> None:
         memory[side + LAST] = worse
 
 
-@kernel
+@direct
 def _prune(memory: Words, side: int, top: int) -> None:
     """Free the empty leaf of PATH and the nodes above it that it leaves empty; a root with one child goes too."""
     _free_node(memory, memory[PATH])
@@ -264,7 +264,7 @@ def _prune(memory: Words, side: int, top: int) -> None:
     memory[side + ROOT] = root
 
 
-@kernel
+@direct
 def _new_node(memory: Words, height: int) -> int:
     """Take a node from the pool; the caller of `insert` has seen that there are enough."""
     node = memory[NODE_FREE]
@@ -284,7 +284,7 @@ def _new_node(memory: Words, height: int) -> int:
     return int(node)
 
 
-@kernel
+@direct
 def _free_node(memory: Words, node: int) -> None:
     at = memory[NODES] + node * NODE_WORDS
     memory[at + NODE_HEIGHT] = -1

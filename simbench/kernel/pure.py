@@ -43,6 +43,18 @@ def inlined(function: F) -> F:
     return compiled
 
 
+def direct(function: F) -> F:
+    """Compile as `kernel` does, but a negative index is outside the array, not counted from its end (indexing.py)."""
+    compiled: F = njit(**KERNEL, error_model="numpy")(function)
+    return compiled
+
+
+def direct_inlined(function: F) -> F:
+    """Compile as `direct` does, always in place of the call."""
+    compiled: F = njit(**KERNEL, error_model="numpy", forceinline=True)(function)
+    return compiled
+
+
 def kernel_as(signature: Any) -> Callable[[F], F]:
     """Compile as `kernel` does, when the module is imported and for one signature: for first-class functions."""
     compiler: Callable[[F], F] = njit(signature, **KERNEL)
@@ -185,6 +197,10 @@ else:
     from llvmlite import ir
     from numba.core import cgutils
     from numba.extending import intrinsic
+
+    from simbench.kernel import indexing
+
+    indexing.install()
 
     def _address(context, builder, array_type, array, at, size):
         """Return the address of data[at], checked for size bytes in a checked build."""
