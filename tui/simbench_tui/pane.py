@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -118,35 +119,25 @@ class Pane(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Textual: lines of a region; panes have no border or padding of Textual's, so each is one strip, kept."""
-        strips = []
+        width = self.size.width
+        kept = self._strips
+        missing = [y for y in crop.line_range if y not in kept]
+        if missing:
+            # Inks are true colours already: what remains is NO_COLOR and the like.
+            filters = [it for it in self.get_line_filters() if not isinstance(it, ANSIToTruecolor)]
+            ground = self.background_colors[1]
+            for y in missing:
+                strip = self._strip(y, width)
+                for line_filter in filters:
+                    strip = strip.apply_filter(line_filter, ground)
+                kept[y] = strip
+        strips = [kept[y] for y in crop.line_range]
         first, last = crop.column_span
-        whole = (first, last) == (0, self.size.width)
-        for y in crop.line_range:
-            strip = self._strips.get(y)
-            if strip is None:
-                strip = self.render_line(y)
-                for line_filter in self.get_line_filters():
-                    strip = strip.apply_filter(line_filter, self.background_colors[1])
-                self._strips[y] = strip
-            strips.append(strip if whole else strip.crop(first, last))
-        return strips
+        return strips if (first, last) == (0, width) else [strip.crop(first, last) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
         """Line API: one row as a strip, with a cell of air at both ends."""
-        width = self.size.width
-        base = self.ink("text")
-        if y >= len(self._rows) or width < 3:
-            return Strip.blank(width, base)
-        inks, segments, room = self._inks, [Segment(" ", base)], width - 2
-        for text, names in self._rows[y]:
-            if text:
-                segments.append(Segment(text, inks.get(names) or self.ink(names)))
-                room -= len(text) if text.isascii() else cell_len(text)
-        # A strip that is told its length does not measure its segments again.
-        if room < 0:
-            return Strip(segments, width - 1 - room).crop(0, width - 1).extend_cell_length(width, base)
-        segments.append(Segment(" " * (room + 1), base))
-        return Strip(segments, width)
+        return self._strip(y, self.size.width)
 
     def ink(self, names: str) -> Style:
         """The style of one component class, or of two, ground and weight by the first: "dim", "flash bid"."""
@@ -202,7 +193,7 @@ class Pane(Widget):
         room = width - title_cells - 8
         # A figure cut short would be a lie: the last of them goes.
         separator = f" {self.glyphs.dot} "
-        while len(heading) > room:
+        while heading and len(heading) > room:
             heading = heading.rpartition(separator)[0]
         middle = width - 4 - title_cells - (len(heading) + 4 if heading else 0)
         return (
@@ -211,3 +202,18 @@ class Pane(Widget):
             (rule * middle, "rule"),
             *(((f" {heading} ", "dim"), (rule * 2, "rule")) if heading else ()),
         )
+
+    def _strip(self, y: int, width: int) -> Strip:
+        base = self.ink("text")
+        if y >= len(self._rows) or width < 3:
+            return Strip.blank(width, base)
+        inks, segments, room = self._inks, [Segment(" ", base)], width - 2
+        for text, names in self._rows[y]:
+            if text:
+                segments.append(Segment(text, inks.get(names) or self.ink(names)))
+                room -= len(text) if text.isascii() else cell_len(text)
+        # A strip that is told its length does not measure its segments again.
+        if room < 0:
+            return Strip(segments, width - 1 - room).crop(0, width - 1).extend_cell_length(width, base)
+        segments.append(Segment(" " * (room + 1), base))
+        return Strip(segments, width)
