@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 
@@ -79,6 +79,7 @@ class BenchApp(App[None]):
         self._roster = Roster()
         self._latest: Snapshot | None = None
         self._frozen: Snapshot | None = None
+        self._handlers: dict[signal.Signals, Any] = {}
         self._bench = BenchScreen(self._glyphs, steering=control is not None)
         for theme in THEMES:
             self.register_theme(theme)
@@ -98,6 +99,7 @@ class BenchApp(App[None]):
             return
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
+            self._handlers[number] = signal.getsignal(number)
             loop.add_signal_handler(number, self.exit)
         # What exists now lives to the end: keep the collector from walking over it in the middle of an update.
         gc.freeze()
@@ -110,8 +112,9 @@ class BenchApp(App[None]):
             return
         self._sampler.stop()
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number, handler in self._handlers.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
     def sample(self) -> None:
         """Take one snapshot here and now and show it, where no thread does."""

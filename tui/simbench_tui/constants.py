@@ -7,6 +7,9 @@ from typing import Final
 SAMPLE_INTERVAL_S: Final = 0.1
 """Seconds between two snapshots: ten a second look continuous, and cost a few per cent of a core."""
 
+STOP_S: Final = 1.0
+"""Seconds that leaving waits for a snapshot that is being taken: what it reads may be gone right after."""
+
 WATCH_INTERVAL_S: Final = 0.5
 """Seconds between two looks at whether snapshots still arrive; only words change, so half a second is quick enough."""
 

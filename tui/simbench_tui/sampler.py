@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from simbench_tui.constants import STOP_S
 from simbench_tui.messages import Sampled, SourceFailed
 
 if TYPE_CHECKING:
@@ -47,9 +48,11 @@ class Sampler(Thread):
         self._wake.set()
 
     def stop(self) -> None:
-        """End after the snapshot that is being taken."""
+        """End after the snapshot that is being taken; afterwards the source is no longer read."""
         self._stopped = True
         self._wake.set()
+        if self.is_alive():
+            self.join(STOP_S)
 
     def run(self) -> None:
         """Sample, post, wait."""
