@@ -1,12 +1,11 @@
 """simbench from Python: open a capture, build its books, look at them as numpy arrays.
 
-    import simbench
-
-    found = simbench.book("capture.pcap")
-    found.books.levels(found.find("AAPL"), simbench.BID)["price"]
-
-    with_lines = simbench.open("capture.pcap")
-    with_lines.feed, with_lines.capture.format
+>>> import simbench
+>>> found = simbench.book("captures/itch-open/capture.pcap")
+>>> bids = found.books.levels(found.find("AAAA"), simbench.BID)
+>>> bids["price"], bids["quantity"], bids["orders"]  # doctest: +SKIP
+>>> simbench.open("captures/itch-open/capture.pcap").feed.channels[0].protocol
+'nasdaq.itch50'
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 FEED = options(
-    click.option("--feed", type=click.Path(path_type=Path), help="feed.toml; found beside the capture where not given."),
+    click.option(
+        "--feed", type=click.Path(path_type=Path), help="feed.toml; found beside the capture where not given."
+    ),
     click.option("--protocol", help="Protocol of every channel, instead of guessing: cme.mdp3, nasdaq.itch50, ..."),
     click.option("--schema", type=click.Path(path_type=Path), help="SBE schema of your own, for later versions."),
     click.option(
@@ -195,6 +197,7 @@ def convert(**arguments: Any) -> int:
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same bytes.")
 @click.option("--seconds", type=float, help="Length; by default the scenario's own.")
 @click.option("--messages", type=int, help="Stop after so many messages.")
+@click.option("--rate", type=float, help="Messages a second while it is calm.")
 @click.option("--instruments", type=click.IntRange(1), default=None, help="By default the scenario's own.")
 def generate(**arguments: Any) -> int:
     """Make a seeded synthetic feed on lines A and B."""
@@ -226,7 +229,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = 2
-    except click.exceptions.Abort:
+    except click.Abort:
         status = 130
     except KeyboardInterrupt:
         status = 130
@@ -236,7 +239,7 @@ def main() -> None:
     except OSError as error:
         _complain(f"{error.filename or 'the system'}: {error.strerror or error}")
         status = 2
-    except Exception as error:  # noqa: BLE001 - a fault of ours is reported in one line as well
+    except Exception as error:  # a fault of ours is reported in one line as well
         if os.environ.get("SIMBENCH_TRACEBACK"):
             raise
         _complain(f"a fault of simbench's own: {error!r}; SIMBENCH_TRACEBACK=1 shows where")

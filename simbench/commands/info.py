@@ -34,19 +34,20 @@ def info(
 
     summary = summarize(capture)
     try:
-        found, notes = _receive(capture, feed, protocol, schema, checksum), ()
+        found, note = _receive(capture, feed, protocol, schema, checksum), ""
     except SimbenchError as error:
-        found, notes = {}, (str(error),)
+        found, note = {}, str(error)
     if as_json:
         import msgspec
 
-        whole = {"schema": 1, "capture": asdict(summary), "feed": found, "notes": notes}
+        whole = {"schema": 1, "capture": asdict(summary), "feed": found, "note": note}
         sys.stdout.write(msgspec.json.encode(whole).decode() + "\n")
         return 0
     parts = [_head(summary), _flows(summary), _bursts(summary)]
     if found:
         parts += [Text("\n".join(found["capture"]["notes"])), show.lines(found["channels"]), _sequences(found)]
-    parts += [Text(note, style="yellow") for note in notes]
+    if note:
+        parts.append(Text(note, style="yellow"))
     show.console().print(Group(*parts))
     return 0
 
@@ -64,10 +65,8 @@ def _receive(
 
 def _head(summary: Summary) -> RenderableType:
     compressed = "" if summary.compression == "none" else f", {summary.compression}"
-    lines = [
-        f"{summary.path}: {summary.format}{compressed}, {summary.frames:,} frames, "
-        f"{summary.captured_bytes:,} bytes of {summary.wire_bytes:,} on the wire"
-    ]
+    size = f"{summary.captured_bytes:,} bytes of {summary.wire_bytes:,} on the wire"
+    lines = [f"{summary.path}: {summary.format}{compressed}, {summary.frames:,} frames, {size}"]
     if summary.frames:
         length = summary.last_ns - summary.first_ns
         lines.append(f"from {iso(summary.first_ns)} to {iso(summary.last_ns)}, {span(length)}")
@@ -137,9 +136,7 @@ def _sequences(found: dict[str, Any]) -> Text:
             if line["missing"]:
                 shown = ", ".join(f"{first}-{last}" for first, last in line["missing"][:MOST_RANGES])
                 more = len(line["missing"]) - MOST_RANGES
-                lines.append(
-                    f"line {line['name']} lacks {shown}" + (f" and {more} more ranges" if more > 0 else "")
-                )
+                lines.append(f"line {line['name']} lacks {shown}" + (f" and {more} more ranges" if more > 0 else ""))
     messages = found["messages"]
     by_type = ", ".join(f"{key} {count:,}" for key, count in messages["by_type"].items())
     lines.append(f"{messages['total']:,} messages: {by_type}")

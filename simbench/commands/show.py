@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 MOST_GAPS = 20
+PIPED_WIDTH = 140  # columns where nobody says how wide it may be: no line of a table is folded
 MOST_BOOKS = 8
 
 
 def console() -> Console:
     """Return the console that results go to."""
-    return Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPED_WIDTH)
+    return console
 
 
 def result(found: Mapping[str, Any], *, depth: int, instrument: bool) -> RenderableType:
@@ -98,7 +102,7 @@ def _counters(found: Mapping[str, Any]) -> RenderableType:
     messages, anomalies = found["messages"], found["anomalies"]
     odd = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in anomalies.items() if count)
     return Text(
-        f"{messages['total']:,} messages, {messages['unknown']:,} unknown, {messages['malformed']:,} packets malformed; "
+        f"{messages['total']:,} messages, {messages['unknown']:,} unknown, {messages['malformed']:,} bad packets; "
         f"anomalies: {odd or 'none'}"
     )
 

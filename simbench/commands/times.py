@@ -38,14 +38,18 @@ def time_ns(text: str, first_ns: int) -> int:
         except InvalidOperation:
             return first_ns + duration_ns(text[1:])
     found = _ISO.fullmatch(text)
-    try:
-        if not found:
-            raise ValueError
-        moment = datetime.fromisoformat(found["head"] + ("+00:00" if found["zone"] == "Z" else found["zone"]))
-    except ValueError:
-        raise SimbenchError(f"{text!r} is no time; write 2016-11-12T14:30:25.968Z, with a zone, or +12.5") from None
+    moment = None if found is None else _moment(found["head"], found["zone"])
+    if found is None or moment is None:
+        raise SimbenchError(f"{text!r} is no time; write 2016-11-12T14:30:25.968Z, with a zone, or +12.5")
     whole = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * UNITS["s"]
     return whole + int(Decimal(found["fraction"] or 0) * UNITS["s"])
+
+
+def _moment(head: str, zone: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(head + ("+00:00" if zone == "Z" else zone))
+    except ValueError:
+        return None
 
 
 def iso(ns: int) -> str:

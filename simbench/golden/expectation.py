@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,6 +10,7 @@ from simbench.errors import SimbenchError
 from simbench.receive.offline import Offline, Source, open_source
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Sequence
 
 NAMES: Final = ("capture.pcap", "capture.pcapng", "capture.pcap.gz", "capture.pcapng.gz", "capture.pcap.zst")

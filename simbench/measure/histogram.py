@@ -60,7 +60,8 @@ def upper_edges() -> NDArray[np.int64]:
     """Return the largest value of each bucket: int64[BUCKETS], ns."""
     index = np.arange(BUCKETS, dtype=np.int64)
     shift = np.maximum(index // SUB - 1, 0)
-    return ((index - shift * SUB + 1) << shift) - 1
+    edges: NDArray[np.int64] = ((index - shift * SUB + 1) << shift) - 1
+    return edges
 
 
 _EDGES = upper_edges()

@@ -241,7 +241,9 @@ class Reader:
 
     def _instruments(self) -> list[InstrumentRow]:
         count = min(int(self._words[t.INSTRUMENTS]), t.INSTRUMENT_ROWS)
-        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS].reshape(count, t.INSTRUMENT_WORDS)
+        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS].reshape(
+            count, t.INSTRUMENT_WORDS
+        )
         order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:200]
         return [self._instrument(int(index), rows[index]) for index in order]
 

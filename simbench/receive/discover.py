@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 
+from simbench.capture.dissect import Dissector
+from simbench.capture.summary import group_text, source_text
 from simbench.errors import SimbenchError
 from simbench.feed.definition import Feed, parse
+from simbench.feed.detect import Observation
+from simbench.feed.detect import feed as feed_of
+from simbench.kernel.pure import hash_bytes
+from simbench.protocol.contract import HEADER, Options, new_state
+from simbench.protocol.registry import guess, load, names
 
 if TYPE_CHECKING:
-    from simbench.capture.reader import Capture
+    from pathlib import Path
 
-DEFINITION = "feed.toml"
+    from numpy.typing import NDArray
+
+    from simbench.capture.reader import Capture
+    from simbench.protocol.contract import Protocol
+
+DEFINITION: Final = "feed.toml"
+SAMPLES: Final = 16  # datagrams of a flow that tell its protocol
+ENOUGH_FRAMES: Final = 40_000  # frames that tell which flows are lines of one channel
+TIMEZONES: Final = {"nasdaq.itch50": "America/New_York"}
 
 
 def find_feed(
@@ -32,9 +47,93 @@ def find_feed(
     path = feed or (beside if beside.is_file() else None)
     if path is not None:
         found = read(path)
-    else:
-        raise SimbenchError("not yet")
-    return adapted(found, protocol, schema), notes
+        return adapted(found, protocol, schema), notes
+    found = look(capture, protocol, schema)
+    lines = "; ".join(
+        f"{channel.protocol} on " + ", ".join(f"{line.name} {line.group}" for line in channel.lines)
+        for channel in found.channels
+    )
+    return found, (f"found by looking: {lines}",)
+
+
+def look(capture: Capture, protocol: str | None = None, schema: Path | None = None) -> Feed:
+    """Find the channels of a capture by looking at the first datagrams of each flow.
+
+    Args:
+        capture: opened.
+        protocol: that all of them speak; guessed from each flow's payloads where None.
+        schema: of the protocol.
+
+    Raises:
+        SimbenchError: no flow shows the signs of exactly one protocol.
+    """
+    dissector = Dissector(checksums="ignore")
+    samples: dict[int, list[bytes]] = {}
+    watchers: dict[int, _Watcher | None] = {}
+    seen = 0
+    for block in capture.blocks():
+        dissector.dissect(block)
+        for frame in block.frames[block.frames["flow"] >= 0]:
+            flow, start = int(frame["flow"]), int(frame["payload"])
+            end = start + int(frame["payload_length"])
+            if flow not in watchers:
+                samples.setdefault(flow, []).append(block.data[start:end].tobytes())
+                if len(samples[flow]) >= SAMPLES:
+                    watchers[flow] = _watch(samples.pop(flow), dissector.flows[flow], protocol, schema)
+                continue
+            watcher = watchers[flow]
+            if watcher is not None:
+                watcher.take(block.data[start:end])
+        seen += len(block.frames)
+        if seen >= ENOUGH_FRAMES:
+            break
+    for flow, payloads in samples.items():
+        watchers[flow] = _watch(payloads, dissector.flows[flow], protocol, schema)
+    found = [
+        watcher.observation for watcher in watchers.values() if watcher is not None and watcher.observation.packets
+    ]
+    if not found:
+        raise SimbenchError(
+            f"no feed of a known protocol in {capture.path}; name one with --protocol ({', '.join(names())}) "
+            "or describe it with --feed feed.toml"
+        )
+    return feed_of(found, TIMEZONES)
+
+
+class _Watcher:
+    """Frames the datagrams of one flow with its protocol and remembers the packets."""
+
+    def __init__(self, group: str, source: str, protocol: Protocol, schema: Path | None) -> None:
+        self.observation = Observation(group, source, protocol.name)
+        self._protocol = protocol
+        self._state = new_state(protocol, Options(schema=None if schema is None else str(schema)))
+        self._header = np.zeros(1, HEADER)
+
+    def take(self, payload: NDArray[np.uint8]) -> None:
+        """Remember the packets of a datagram, uint8[n]; a malformed header ends it."""
+        data = payload.copy()  # contiguous and writable, as kernels are compiled for
+        at, header = 0, self._header[0]
+        while at < len(data) and self._protocol.frame(data, at, len(data), self._state, self._header) >= 0:
+            if header["units"] > 0 and not header["flags"]:
+                digest = hash_bytes(data, int(header["start"]), int(header["end"]))
+                self.observation.note(int(header["session"]), int(header["stream"]), int(header["first"]), int(digest))
+            at = max(at + 1, int(header["end"]))
+
+
+def _watch(payloads: list[bytes], flow: Any, protocol: str | None, schema: Path | None) -> _Watcher | None:
+    """Return who watches a flow, with its first datagrams taken; None where its protocol is not known."""
+    spoken = guess(payloads)
+    if protocol is not None:
+        named = load(protocol)
+        if spoken is None and not any(named.detect(payload) for payload in payloads if payload):
+            return None
+        spoken = named
+    if spoken is None:
+        return None
+    watcher = _Watcher(group_text(flow), source_text(flow), spoken, schema)
+    for payload in payloads:
+        watcher.take(np.frombuffer(payload, np.uint8))
+    return watcher
 
 
 def read(path: Path) -> Feed:

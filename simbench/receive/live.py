@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numba
-import numpy as np
 from numba import types
 
 from simbench.capture.dissect import dissect
@@ -26,6 +25,7 @@ from simbench.replay import control as c
 from simbench.wire.contract import BYTES, FRAMES, POLL_FUNCTION, RELEASE_FUNCTION, WAIT_FUNCTION, WORDS
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Words = NDArray[np.int64]
@@ -216,10 +216,27 @@ def receive(
 
     Args:
         live: int64[LIVE], the words above.
-        poll: the receiver end's, as are release, wait, wire (its words), memory.
+        poll: of the receiver end.
+        release: likewise.
+        wait: likewise.
+        wire: its words.
+        memory: its frames' bytes.
         frames: FRAME[n], room for a batch.
-        flows: the dissector's, as are table, counters, options.
-        words: the pipeline's, as is everything up to events.
+        flows: of the dissector, FLOW[m].
+        table: its hash.
+        counters: its counters.
+        options: what it verifies.
+        words: of the pipeline, see `advance`.
+        routes: likewise.
+        channels: likewise.
+        framers: likewise.
+        decoders: likewise.
+        states: likewise.
+        sequencer: likewise.
+        slab: likewise.
+        book: likewise.
+        header: likewise.
+        events: likewise.
         control: the replayer's control block.
         side: the side table, flat.
         telemetry: the block that is published.

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from simbench.errors import SimbenchError
-from simbench.wire.spec import WireSpec
+from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec reads the annotation when it decodes
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-
 from simbench.book import layout as b
 from simbench.book.ladder import ladder
 from simbench.feed import layout as f

@@ -1,6 +1,7 @@
 """The processes of a run: started, watched, ended; and the memory that they share.
 
-Everything shared is an open file descriptor: after a crash or kill -9 nothing is left that the next run could trip over.
+Everything shared is an open file descriptor: after a crash or kill -9 nothing is left that the next run could trip
+over.
 """
 
 from __future__ import annotations
