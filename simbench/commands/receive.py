@@ -51,7 +51,7 @@ def receive(
         signal.signal(number, lambda *_: session.stop())
     with session:
         end = None if seconds is None else time.monotonic() + seconds
-        if headless or not sys.stdout.isatty():
+        if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
             progress.follow(session, until=end)
         else:
             from simbench_tui import run as show_terminal

@@ -78,7 +78,7 @@ def play(source: Source, what: Plan, *, headless: bool, json_file: Path | None) 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with session:
-            if headless or not sys.stdout.isatty():
+            if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
                 progress.follow(session)
             else:
                 _show(session)

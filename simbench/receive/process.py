@@ -91,6 +91,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
     from simbench.receive.receiver import Receiver
     from simbench.receive.worker import Worker
     from simbench.replay.control import Control
+    from simbench.wire.contract import UNMATCHED
     from simbench.wire.open import open_receiver
 
     feed = parse(config.feed)
@@ -122,6 +123,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
             "drops": {name: count for name, count in end.counters().items() if count},
             "unstamped": int(worker.live[live.UNSTAMPED]),
             "polls": {"all": int(worker.live[live.POLLS]), "found": int(worker.live[live.FOUND])},
+            "unmatched": int(end.words[UNMATCHED]),
             "wire": end.description,
         }
         if len(worker.traced()):

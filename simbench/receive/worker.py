@@ -15,6 +15,7 @@ from simbench.measure import telemetry as t
 from simbench.receive import live as w
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.replay import control as c
+from simbench.wire.contract import UNMATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +184,7 @@ class Worker:
         for name, count in self.end.counters().items():
             if name in WIRE_DROPS:
                 self._telemetry[t.counter(f"drop_{name}")] = count
-        self._telemetry[t.counter("unmatched")] = self.end.unmatched() if hasattr(self.end, "unmatched") else 0
+        self._telemetry[t.counter("unmatched")] = self.end.words[UNMATCHED]
 
     def stop(self) -> None:
         """End the loop, end the data, publish a last time."""

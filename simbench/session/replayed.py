@@ -178,6 +178,7 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
         "hiccups": received["hiccups"],
         "polls": received["polls"],
         "unstamped": received["unstamped"],
+        "unmatched": received["unmatched"],
         "book": received["book"],
     }
 
