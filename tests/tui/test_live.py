@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 from simbench_tui.messages import Sampled, SourceFailed
 from simbench_tui.sampler import Sampler
+from simbench_tui.terminal import Lasting, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,3 +83,29 @@ def test_a_newer_snapshot_takes_the_place_of_one_that_waits() -> None:
     first, second = Sampled(None), Sampled(None)  # type: ignore[arg-type]
     assert first.can_replace(second)
     assert not first.can_replace(SourceFailed("gone"))
+
+
+def test_a_terminal_that_is_gone_takes_everything() -> None:
+    """No error reaches the thread that writes."""
+
+    class Gone:
+        encoding = "utf-8"
+
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+        def flush(self) -> None:
+            raise OSError(5, "Input/output error")
+
+    file = Lasting(Gone())  # type: ignore[arg-type]
+    assert file.write("x" * 7) == 7
+    file.flush()
+    assert file.encoding == "utf-8"
+
+
+def test_textual_gets_the_lasting_file_and_everybody_else_the_old_one() -> None:
+    """Only while the terminal is shown."""
+    before = sys.__stderr__
+    with lasting():
+        assert isinstance(sys.__stderr__, Lasting)
+    assert sys.__stderr__ is before

@@ -27,6 +27,7 @@ from simbench_tui.roster import Roster
 from simbench_tui.sampler import Sampler, take
 from simbench_tui.screen import BenchScreen
 from simbench_tui.table import TablePane
+from simbench_tui.terminal import lasting
 from simbench_tui.themes import THEMES, missing_variables
 
 if TYPE_CHECKING:
@@ -278,4 +279,5 @@ class BenchApp(App[None]):
 
 def run(source: Source, control: Steering | None, *, ascii_only: bool | None = None) -> None:
     """Show a run until the user leaves; must be called from the main thread of a process with a terminal."""
-    BenchApp(source, control, ascii_only=ascii_only).run()
+    with lasting():
+        BenchApp(source, control, ascii_only=ascii_only).run()
