@@ -81,7 +81,7 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     if found.get("timing"):
         from simbench.measure.timing import table
 
-        parts.append(Text(table(found["timing"])))
+        parts.append(Text(table(found["timing"]), no_wrap=True, overflow="crop"))
     hiccups = found["hiccups"]
     if hiccups["watched_ns"]:
         parts.append(

@@ -40,7 +40,7 @@ class Session(Processes):
         self.plan = plan
         speed = parse_speed(plan.speed)
         self.extent = extent(source)
-        asked = None if plan.wire in {"auto", "ring"} and plan.stack == "xdp" else plan.stack
+        asked = None if plan.wire in {"auto", "ring"} and plan.stack in {"", "ring", "xdp"} else plan.stack
         self.choice = choose(plan.wire, asked)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
         groups = [line.group for channel in source.feed.channels for line in channel.lines]
