@@ -120,14 +120,6 @@ LOOKED: Final = 2
 NEVER: Final = np.iinfo(np.int64).max
 
 FRAMES_TYPE: Final = numba.from_dtype(FRAME)[::1]
-
-
-def _several(function: Any) -> Any:
-    """Return the type of a tuple of so many functions as there can be protocols."""
-    make: Any = types.UniTuple
-    return make(function, PROTOCOLS)
-
-
 SIGNATURE: Final = types.int64(
     DATA,
     FRAMES_TYPE,
@@ -135,8 +127,8 @@ SIGNATURE: Final = types.int64(
     WORDS,
     WORDS,
     types.int64[:, ::1],
-    _several(FRAME_FUNCTION),
-    _several(DECODE_FUNCTION),
+    types.Tuple((FRAME_FUNCTION,) * PROTOCOLS),
+    types.Tuple((DECODE_FUNCTION,) * PROTOCOLS),
     WORDS,
     WORDS,
     DATA,
@@ -379,6 +371,7 @@ def advance(
             words[DRAINED] = due_stream(sequencer)
         words[DATAGRAMS] += 1
         words[BYTES] += frames[i].payload_length
+        words[BAD_HEADERS] += frames[i].payload_length == 0
         words[TAKEN] = 1
         words[AT] = frames[i].payload
         words[END] = words[AT] + frames[i].payload_length
