@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from small_feeds import CME_FEED, ITCH, MDP3, make
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +17,27 @@ def real_captures() -> Path:
     if not path.is_dir():
         pytest.skip(f"SIMBENCH_CAPTURES is {folder}, which is no folder: no real captures")
     return path
+
+
+@pytest.fixture(scope="session")
+def cme(real_captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the real CME capture beside a feed.toml for it; the capture itself stays where it is."""
+    folder = tmp_path_factory.mktemp("cme")
+    (folder / "feed.toml").write_text(CME_FEED, encoding="utf-8")
+    (folder / "capture.pcap").symlink_to(real_captures / "cme-mdp3-340" / "capture.pcap")
+    return folder / "capture.pcap"
+
+
+@pytest.fixture(scope="session")
+def itch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a generated ITCH capture of 2,000 messages beside its feed.toml; not to be written to."""
+    return make(tmp_path_factory.mktemp("generated") / "itch", ITCH)
+
+
+@pytest.fixture(scope="session")
+def mdp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a generated MDP3 capture of 2,000 messages beside its feed.toml; not to be written to."""
+    return make(tmp_path_factory.mktemp("generated") / "mdp3", MDP3)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
