@@ -120,6 +120,14 @@ LOOKED: Final = 2
 NEVER: Final = np.iinfo(np.int64).max
 
 FRAMES_TYPE: Final = numba.from_dtype(FRAME)[::1]
+
+
+def _several(function: Any) -> Any:
+    """Return the type of a tuple of so many functions as there can be protocols."""
+    make: Any = types.UniTuple
+    return make(function, PROTOCOLS)
+
+
 SIGNATURE: Final = types.int64(
     DATA,
     FRAMES_TYPE,
@@ -127,8 +135,8 @@ SIGNATURE: Final = types.int64(
     WORDS,
     WORDS,
     types.int64[:, ::1],
-    types.Tuple((FRAME_FUNCTION,) * PROTOCOLS),
-    types.Tuple((DECODE_FUNCTION,) * PROTOCOLS),
+    _several(FRAME_FUNCTION),
+    _several(DECODE_FUNCTION),
     WORDS,
     WORDS,
     DATA,
