@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from simbench.feed.gaps import fill, give_up, note_late, open_hole
 from simbench.feed.layout import (
     BEFORE_START,
@@ -77,6 +75,7 @@ from simbench.feed.layout import (
 from simbench.feed.missing import add_missing, track
 from simbench.feed.slab import slot_row
 from simbench.feed.streams import set_due
+from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Words
@@ -86,20 +85,20 @@ SAME = 1
 OTHER = 2
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def line_base(stream: int, line: int) -> int:
     """Return the index of a line's first word."""
     return stream + LINES_AT + line * LINE_WORDS
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def epoch_base(memory: Words, epoch: int) -> int:
     """Return the index of an epoch's first word."""
     base: int = memory[EPOCH + T_BASE] + epoch * EPOCH_WORDS
     return base
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def compare_digest(memory: Words, stream: int, first: int, units: int, digest: int) -> int:
     """Compare with the packet of the same first sequence and as many units, if the window still has it."""
     row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
@@ -108,7 +107,7 @@ def compare_digest(memory: Words, stream: int, first: int, units: int, digest: i
     return SAME if memory[row + W_DIGEST] == digest else OTHER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: int, digest: int, now: int) -> int:
     """Take a packet that belongs to the stream's epoch into account.
 
@@ -120,6 +119,9 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
     joining: bool = memory[stream + S_STATE] == JOINING
     if memory[own + L_EPOCH] != memory[stream + S_EPOCH]:
         _enter(memory, stream, own, first)
+    epoch = epoch_base(memory, memory[stream + S_EPOCH])
+    if joining and units > 0:
+        memory[epoch + E_FIRST] = min(memory[epoch + E_FIRST], first)
     track(memory, own, memory[stream + S_STATE], first, end)
     memory[own + L_SENT] = max(memory[own + L_SENT], sent)
     if units == 0:
@@ -128,7 +130,6 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
         if joining:
             _start_when_all_are_heard(memory, stream)
         return HEARTBEAT
-    epoch = epoch_base(memory, memory[stream + S_EPOCH])
     fresh = 0
     if first < memory[stream + S_EXPECTED] and joining:
         fresh = _start_earlier(memory, stream, line, first, end, now)
@@ -152,7 +153,7 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
     return verdict
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_past(memory: Words, stream: int, own: int, first: int, units: int, digest: int) -> int:
     """Say what a packet is that brings nothing new: late, a conflict or a duplicate; count it for its line."""
     if first <= memory[stream + S_SURE] and note_late(memory, stream, first, first + units) > 0:
@@ -165,7 +166,7 @@ def judge_past(memory: Words, stream: int, own: int, first: int, units: int, dig
     return SEEN
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def reveal(memory: Words, stream: int, line: int, following: int, now: int) -> None:
     """Learn from a line that `following` is the next sequence or the one that came: what lies before it exists."""
     top = memory[stream + S_TOP]
@@ -174,7 +175,7 @@ def reveal(memory: Words, stream: int, line: int, following: int, now: int) -> N
         memory[stream + S_TOP] = following
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def go_live(memory: Words, stream: int) -> None:
     """Settle the epoch's start: nothing older is delivered any more, and who began later missed what was before."""
     epoch: int = memory[stream + S_EPOCH]
@@ -187,7 +188,7 @@ def go_live(memory: Words, stream: int) -> None:
             add_missing(memory, own, epoch, start, memory[own + L_FIRST] - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def limit(memory: Words, stream: int, now: int) -> None:
     """Give up by distance and by count."""
     if memory[stream + S_STATE] == JOINING:
@@ -203,7 +204,7 @@ def limit(memory: Words, stream: int, now: int) -> None:
         give_up(memory, stream, BY_COUNT, now)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_ready(memory: Words, stream: int) -> bool:
     """Tell whether the first held packet can go on."""
     head = memory[stream + S_HEAD]
@@ -214,7 +215,7 @@ def is_ready(memory: Words, stream: int) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refresh(memory: Words, stream: int) -> None:
     """Step over what has been given up, and bring the words up to date that the fast path and tick() look at."""
     live = memory[stream + S_STATE] == LIVE
@@ -243,20 +244,20 @@ def refresh(memory: Words, stream: int) -> None:
     set_due(memory, stream, due)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refresh_line(memory: Words, stream: int, own: int) -> None:
     """Bring the word up to date by which the fast path knows a line that goes on in order."""
     plain = memory[own + L_EPOCH] == memory[stream + S_EPOCH] and memory[own + L_RUN] == 0
     memory[own + L_FAST] = memory[own + L_NEXT] if plain and memory[stream + S_PENDING] == 0 else NIL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _first_hole(memory: Words, stream: int, word: int) -> int:
     value: int = memory[memory[HOLE + T_BASE] + memory[stream + S_HOLE] * HOLE_WORDS + word]
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _remember(memory: Words, stream: int, first: int, units: int, digest: int) -> None:
     row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
     memory[row + W_FIRST] = first
@@ -264,7 +265,7 @@ def _remember(memory: Words, stream: int, first: int, units: int, digest: int) -
     memory[row + W_DIGEST] = digest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _enter(memory: Words, stream: int, own: int, first: int) -> None:
     """Move a line into the stream's epoch; what it did not bring of its former one, it missed."""
     former: int = memory[own + L_EPOCH]
@@ -280,18 +281,17 @@ def _enter(memory: Words, stream: int, own: int, first: int) -> None:
     memory[own + L_SENT] = 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _start_earlier(memory: Words, stream: int, line: int, first: int, end: int, now: int) -> int:
-    """Move the start of an epoch that has not delivered anything yet; return the units that this adds."""
+    """Expect the new start of an epoch that has not delivered anything yet; return the units that this adds."""
     start: int = memory[stream + S_EXPECTED]
-    memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_FIRST] = first
     memory[stream + S_EXPECTED] = first
     if end < start:
         open_hole(memory, stream, NIL, end, start - 1, now, line)
     return min(end, start) - first
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _start_when_all_are_heard(memory: Words, stream: int) -> None:
     for line in range(memory[stream + S_LINES]):
         if memory[line_base(stream, line) + L_EPOCH] != memory[stream + S_EPOCH]:

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from simbench.feed.admit import (
     admit,
     epoch_base,
@@ -80,6 +78,7 @@ from simbench.feed.layout import (
     L_LATE,
     L_NEXT,
     L_RUN,
+    L_RUN_BEGAN,
     L_RUN_FIRST,
     L_SENT,
     L_UNSEQUENCED,
@@ -147,13 +146,14 @@ from simbench.feed.layout import (
 from simbench.feed.missing import add_missing, track
 from simbench.feed.slab import hold, pop, slot_row, store
 from simbench.feed.streams import create, find, has_room, has_room_for_all, stream_base
+from simbench.kernel.pure import kernel
 from simbench.protocol.contract import END_OF_SESSION, UNSEQUENCED
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Bytes, Headers, Words
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def offer(
     memory: Words, slab: Bytes, channel: int, line: int, header: Headers, data: Bytes, digest: int, now: int
 ) -> int:
@@ -222,7 +222,7 @@ def offer(
     return _consider(memory, slab, channel, line, header, data, digest, now)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _consider(
     memory: Words, slab: Bytes, channel: int, line: int, header: Headers, data: Bytes, digest: int, now: int
 ) -> int:
@@ -279,8 +279,11 @@ def _consider(
         if not has_epoch(memory):
             memory[REFUSALS] += 1
             return REFUSED
-        start = memory[own + L_RUN_FIRST] if where != FRESH and memory[own + L_RUN] > 0 else first
-        begin_in_doubt(memory, stream, session, start, flags, sent, now)
+        if where != FRESH and memory[own + L_RUN] > 0:
+            first_in_doubt, began = memory[own + L_RUN_FIRST], memory[own + L_RUN_BEGAN]
+            begin_in_doubt(memory, stream, session, first_in_doubt, flags, began, now)
+        else:
+            begin_in_doubt(memory, stream, session, first, flags, sent, now)
     elif joins:
         settle(memory, stream, line, now)
     else:
@@ -290,7 +293,7 @@ def _consider(
     return _take(memory, slab, stream, line, header, data, digest, now)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _heard(memory: Words, own: int, now: int) -> None:
     memory[own + L_DATAGRAMS] += 1
     memory[own + L_LAST_AT] = now
@@ -298,7 +301,7 @@ def _heard(memory: Words, own: int, now: int) -> None:
         memory[own + L_FIRST_AT] = now
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _take(
     memory: Words, slab: Bytes, stream: int, line: int, header: Headers, data: Bytes, digest: int, now: int
 ) -> int:
@@ -329,7 +332,7 @@ def _take(
     return verdict
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _be_late(memory: Words, stream: int, line: int, session: int, first: int, units: int, now: int) -> int:
     """Count a packet of an epoch that is over; it still tells what its line missed of that."""
     own = line_base(stream, line)
@@ -346,7 +349,7 @@ def _be_late(memory: Words, stream: int, line: int, session: int, first: int, un
     return LATE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _make_room(memory: Words, stream: int, first: int, units: int, now: int) -> bool:
     """See to a slot for a packet that may have to be held; False where the stream has to be drained first.
 
@@ -367,7 +370,7 @@ def _make_room(memory: Words, stream: int, first: int, units: int, now: int) -> 
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _expire(memory: Words, stream: int, now: int) -> None:
     """Let the time that has passed take effect on a stream; records close at the deadline, whenever this is called."""
     wait = memory[WAIT_NS]
@@ -379,14 +382,20 @@ def _expire(memory: Words, stream: int, now: int) -> None:
             break
         give_up(memory, stream, BY_TIME, deadline)
     ripen(memory, stream, now, now - wait)
+    limit(memory, stream, now)
     refresh(memory, stream)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tick(memory: Words, now: int) -> int:
     """Let time pass: return how many streams have something to release, or NEED_ROOM."""
     if now < memory[DUE]:
         return 0
+    return _pass_time(memory, now)
+
+
+@kernel
+def _pass_time(memory: Words, now: int) -> int:
     if not has_room_for_all(memory):
         return NEED_ROOM
     ready = 0
@@ -401,7 +410,7 @@ def tick(memory: Words, now: int) -> int:
     return ready
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def due_stream(memory: Words) -> int:
     """Return a stream that has something to release, NIL where none has."""
     if memory[SLOT + T_USED] == 0:
@@ -412,14 +421,14 @@ def due_stream(memory: Words) -> int:
     return NIL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def channel_of(memory: Words, number: int) -> int:
     """Return the channel of a stream."""
     channel: int = memory[stream_base(memory, number) + S_CHANNEL]
     return channel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def release(memory: Words, number: int) -> int:
     """Hand out the next held packet of a stream that can go on; return its slot, or NIL.
 
@@ -458,7 +467,7 @@ def release(memory: Words, number: int) -> int:
     return NIL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def malformed(memory: Words, number: int, first: int, last: int, now: int) -> int:
     """Record units that were delivered but could not be decoded as lost; 0 or NEED_ROOM."""
     stream = stream_base(memory, number)
@@ -469,7 +478,7 @@ def malformed(memory: Words, number: int, first: int, last: int, now: int) -> in
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def new_epoch(memory: Words, channel: int, now: int) -> int:
     """Make the next packet of each of a channel's streams begin an epoch: the replayer has looped or jumped.
 
@@ -493,7 +502,7 @@ def new_epoch(memory: Words, channel: int, now: int) -> int:
     return ready
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def finish(memory: Words, now: int) -> int:
     """End the data: what is open is lost, what a line did not bring it missed, what is held can go on.
 
@@ -519,7 +528,7 @@ def finish(memory: Words, now: int) -> int:
     return ready
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _end_lines(memory: Words, stream: int) -> None:
     epoch, top = memory[stream + S_EPOCH], memory[stream + S_TOP]
     for line in range(memory[stream + S_LINES]):

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from simbench.feed.admit import admit, judge_past, line_base, refresh, refresh_line, reveal
-from simbench.feed.epochs import abandon, begin, has_epoch
+from simbench.feed.epochs import abandon, begin, former_epoch, has_epoch
 from simbench.feed.layout import (
     COUNT,
     DELIVER,
@@ -33,6 +31,7 @@ from simbench.feed.layout import (
     L_LATE,
     L_RUN,
     L_RUN_AT,
+    L_RUN_BEGAN,
     L_RUN_EPOCH,
     L_RUN_FIRST,
     L_RUN_KIND,
@@ -53,12 +52,13 @@ from simbench.feed.layout import (
     T_BASE,
 )
 from simbench.feed.slab import discard, hold, slot_row, store
+from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Bytes, Headers, Words
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def agrees(memory: Words, own: int, kind: int, session: int, first: int, sent: int) -> bool:
     """Tell whether a packet goes on where the ones in doubt of its line stopped."""
     return bool(
@@ -70,14 +70,14 @@ def agrees(memory: Words, own: int, kind: int, session: int, first: int, sent: i
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def completes(memory: Words, own: int, kind: int, session: int, first: int, sent: int) -> bool:
     """Tell whether with this packet enough agree."""
     run = memory[own + L_RUN] if agrees(memory, own, kind, session, first, sent) else 0
     return bool(run + 1 >= memory[RUN])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def wait_in_doubt(
     memory: Words,
     slab: Bytes,
@@ -100,6 +100,7 @@ def wait_in_doubt(
         memory[own + L_RUN_KIND] = kind
         memory[own + L_RUN_SESSION] = session
         memory[own + L_RUN_FIRST] = first
+        memory[own + L_RUN_BEGAN] = sent
         memory[own + L_RUN_EPOCH] = memory[stream + S_EPOCH]
         memory[own + L_RUN_AT] = now
         memory[own + L_RUN_SLOT] = NIL
@@ -121,7 +122,7 @@ def wait_in_doubt(
     memory[slot_row(memory, tail) + K_NEXT] = slot
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def resolve(memory: Words, stream: int, line: int, now: int) -> None:
     """End a line's doubts: accept what the stream has come round to, drop the rest."""
     own = line_base(stream, line)
@@ -138,7 +139,7 @@ def resolve(memory: Words, stream: int, line: int, now: int) -> None:
         _drop(memory, stream, own)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def settle(memory: Words, stream: int, line: int, now: int) -> None:
     """Take a line's packets in doubt into the stream's epoch."""
     own = line_base(stream, line)
@@ -166,7 +167,7 @@ def settle(memory: Words, stream: int, line: int, now: int) -> None:
     reveal(memory, stream, line, following, now)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _drop(memory: Words, stream: int, own: int) -> None:
     moved = memory[own + L_RUN_EPOCH] != memory[stream + S_EPOCH]
     kind = memory[own + L_RUN_KIND]
@@ -189,14 +190,14 @@ def _drop(memory: Words, stream: int, own: int) -> None:
             judge_past(memory, stream, own, first, units, digest)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _forget(memory: Words, stream: int, own: int) -> None:
     memory[own + L_RUN] = 0
     memory[own + L_RUN_SLOT] = NIL
     memory[stream + S_RUNS] -= 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def begin_in_doubt(memory: Words, stream: int, session: int, first: int, flags: int, sent: int, now: int) -> None:
     """Begin an epoch, and take in what any line has waiting for it."""
     begin(memory, stream, session, first, flags, sent, now)
@@ -205,29 +206,27 @@ def begin_in_doubt(memory: Words, stream: int, session: int, first: int, flags: 
         refresh_line(memory, stream, line_base(stream, line))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def ripen(memory: Words, stream: int, now: int, since: int) -> None:
-    """Believe a jump or a session that its line has not contradicted `since` then; all of them at the end: NEVER.
+    """Believe a jump or a new session that its line has not contradicted `since` then; at the end (NEVER) all of them.
 
-    A restart is not believed so: one old packet on a quiet line would pass for it.
+    A restart, or a session that comes back, is not believed so: an old packet on a quiet line would pass for it.
     """
     if memory[stream + S_RUNS] == 0:
         return
     for line in range(memory[stream + S_LINES]):
         own = line_base(stream, line)
-        ripe = since == NEVER or (memory[own + L_RUN_KIND] != DOUBT_RESTART and memory[own + L_RUN_AT] <= since)
-        if memory[own + L_RUN] == 0 or not ripe:
+        kind, session = memory[own + L_RUN_KIND], memory[own + L_RUN_SESSION]
+        if memory[own + L_RUN] == 0 or memory[own + L_RUN_AT] > since:
             continue
-        if memory[own + L_RUN_KIND] == DOUBT_JUMP:
+        if kind == DOUBT_JUMP:
             settle(memory, stream, line, now)
-            refresh_line(memory, stream, own)
-        elif memory[own + L_RUN_KIND] == DOUBT_SESSION and has_epoch(memory):
+        elif kind == DOUBT_SESSION and has_epoch(memory) and former_epoch(memory, stream, session) == NIL:
             if memory[stream + S_HOLE] != NIL or memory[stream + S_HEAD] != NIL:
                 abandon(memory, stream, now)
                 return
-            session, sent = memory[own + L_RUN_SESSION], memory[own + L_RUN_SENT]
-            begin_in_doubt(memory, stream, session, memory[own + L_RUN_FIRST], 0, sent, now)
-        else:
+            begin_in_doubt(memory, stream, session, memory[own + L_RUN_FIRST], 0, memory[own + L_RUN_BEGAN], now)
+        elif since == NEVER:
             resolve(memory, stream, line, now)
-            refresh_line(memory, stream, own)
+        refresh_line(memory, stream, own)
     refresh(memory, stream)

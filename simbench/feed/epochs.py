@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from numba import njit
-
 from simbench.feed.admit import SAME, compare_digest, epoch_base, go_live, line_base, refresh
 from simbench.feed.gaps import give_up
 from simbench.feed.layout import (
@@ -26,6 +24,7 @@ from simbench.feed.layout import (
     DOUBT_JUMP,
     DOUBT_RESTART,
     DOUBT_SESSION,
+    E_AFTER,
     E_CAUSE,
     E_CHANNEL,
     E_CLOSED,
@@ -69,6 +68,7 @@ from simbench.feed.layout import (
 )
 from simbench.feed.missing import overlaps_missing
 from simbench.feed.streams import forget_digests
+from simbench.kernel.pure import kernel
 from simbench.protocol.contract import SEQUENCE_RESET
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ FRESH: Final = 2  # one that it begins
 LOOK_BACK: Final = 64  # former epochs whose session is remembered
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def place(
     memory: Words, stream: int, line: int, session: int, first: int, units: int, flags: int, sent: int, digest: int
 ) -> int:
@@ -89,10 +89,11 @@ def place(
     if memory[stream + S_STATE] == EMPTY or memory[stream + S_PENDING] != 0:
         return FRESH
     own = line_base(stream, line)
-    if flags & SEQUENCE_RESET:
-        return HERE if _is_known_reset(memory, stream, own, first, units, sent, digest) else FRESH
     if session != memory[stream + S_SESSION]:
-        return _place_session(memory, stream, own, session, sent)
+        where = _place_session(memory, stream, own, session, first, sent)
+        return FRESH if where == DOUBT_SESSION and flags & SEQUENCE_RESET else where
+    if flags & SEQUENCE_RESET and not _is_known_reset(memory, stream, own, first, units, sent, digest):
+        return FRESH
     if memory[own + L_EPOCH] == memory[stream + S_EPOCH]:
         return _place_current(memory, stream, own, first, units, sent, digest)
     if memory[own + L_EPOCH] == NIL:
@@ -103,28 +104,35 @@ def place(
     return _place_former(memory, stream, own, session, first, units, sent, digest)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_known_reset(memory: Words, stream: int, own: int, first: int, units: int, sent: int, digest: int) -> bool:
-    """Tell whether a reset is the one that the stream's epoch began with, on another line or again."""
-    if compare_digest(memory, stream, first, units, digest) == SAME:
-        return True
+    """Tell whether a reset has been seen before, on another line or on this."""
     if sent != 0:
         return bool(sent <= memory[stream + S_SENT])
+    if compare_digest(memory, stream, first, units, digest) == SAME:
+        return True
     start = memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_FIRST]
     behind = memory[own + L_EPOCH] != memory[stream + S_EPOCH]
     return bool(behind and start <= first < memory[stream + S_TOP])
 
 
-@njit(cache=True, nogil=True)
-def _place_session(memory: Words, stream: int, own: int, session: int, sent: int) -> int:
-    if _former(memory, stream, session) != NIL:
-        # A line that has moved on and comes back is either damaged or has really gone back.
-        return DOUBT_SESSION if memory[own + L_EPOCH] == memory[stream + S_EPOCH] else OLD
-    return FRESH if sent != 0 and sent > memory[stream + S_SENT] else DOUBT_SESSION
+@kernel
+def _place_session(memory: Words, stream: int, own: int, session: int, first: int, sent: int) -> int:
+    """Place a packet whose session is not the stream's."""
+    later = sent != 0 and sent > memory[stream + S_SENT]
+    former = former_epoch(memory, stream, session)
+    if former == NIL:
+        if later:
+            return FRESH
+        return OLD if sent != 0 and sent < memory[stream + S_SENT] else DOUBT_SESSION
+    # A session that comes back, after damage that looked like a new one, goes on behind where it broke off.
+    behind = first > memory[epoch_base(memory, former) + E_LAST]
+    moved_on = memory[own + L_EPOCH] == memory[stream + S_EPOCH]
+    return DOUBT_SESSION if behind and (later or (sent == 0 and moved_on)) else OLD
 
 
-@njit(cache=True, nogil=True)
-def _former(memory: Words, stream: int, session: int) -> int:
+@kernel
+def former_epoch(memory: Words, stream: int, session: int) -> int:
     """Return the row of the newest former epoch of a session, NIL where there is none."""
     epoch: int = memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_PREVIOUS]
     for _ in range(LOOK_BACK):
@@ -134,25 +142,25 @@ def _former(memory: Words, stream: int, session: int) -> int:
     return NIL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place_current(memory: Words, stream: int, own: int, first: int, units: int, sent: int, digest: int) -> int:
     """Place a packet of a line that is in the stream's epoch: does it go on, or has the line gone back?"""
     end = first + units
     expected = memory[own + L_NEXT]
     if first >= expected:
         return DOUBT_JUMP if first - memory[stream + S_TOP] > memory[DISTANCE] else HERE
-    if compare_digest(memory, stream, first, units, digest) == SAME:
-        return HERE
     below = end <= memory[stream + S_EXPECTED] - memory[DISTANCE]
     # A line's own reordered packet was sent before its newest; one of a restart after it.
     if sent != 0 and sent > memory[own + L_SENT] and sent > memory[stream + S_SENT]:
         return FRESH if below else DOUBT_RESTART
+    if compare_digest(memory, stream, first, units, digest) == SAME:
+        return HERE
     if end > expected or overlaps_missing(memory, own, memory[own + L_EPOCH], first, end):
         return HERE
     return DOUBT_RESTART if sent == 0 or below else HERE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place_former(
     memory: Words, stream: int, own: int, session: int, first: int, units: int, sent: int, digest: int
 ) -> int:
@@ -162,19 +170,19 @@ def _place_former(
         return HERE
     if compare_digest(memory, stream, first, units, digest) == SAME:
         return HERE
-    expected = memory[own + L_NEXT]
-    back = first < expected and not overlaps_missing(memory, own, former, first, first + units)
     if sent != 0:
-        moved = sent >= memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_SENT]
-        return HERE if moved or (back and sent > memory[own + L_SENT]) else OLD
-    if back:
+        epoch = epoch_base(memory, memory[stream + S_EPOCH])
+        went_back = first < memory[own + L_NEXT] and sent > memory[epoch + E_AFTER]
+        return HERE if went_back or sent >= memory[epoch + E_SENT] else OLD
+    expected = memory[own + L_NEXT]
+    if first < expected and not overlaps_missing(memory, own, former, first, first + units):
         return DOUBT_RESTART
     # Forward of all that the former epoch had, and near to where the stream is now.
     ahead = first > memory[epoch_base(memory, former) + E_LAST] and first - expected > memory[DISTANCE]
     return HERE if ahead and abs(first - memory[stream + S_TOP]) <= memory[DISTANCE] else OLD
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def abandon(memory: Words, stream: int, now: int) -> None:
     """End a stream's epoch: what is still open is lost, what is held can go on."""
     if memory[stream + S_STATE] == JOINING:
@@ -184,13 +192,13 @@ def abandon(memory: Words, stream: int, now: int) -> None:
     refresh(memory, stream)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def has_epoch(memory: Words) -> bool:
     """Tell whether one more epoch can begin."""
     return bool(memory[EPOCH + T_USED] < memory[EPOCH + T_CAPACITY])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent: int, now: int) -> None:
     """Begin an epoch with a packet that starts at `first`; the former one is drained.
 
@@ -230,6 +238,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
     memory[row + E_CLOSED] = NIL
     memory[row + E_CAUSE] = cause
     memory[row + E_SENT] = sent
+    memory[row + E_AFTER] = memory[stream + S_SENT]
     memory[row + E_PREVIOUS] = former
     memory[stream + S_EPOCH] = epoch
     memory[stream + S_SESSION] = session
@@ -247,7 +256,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
         memory[line_base(stream, line) + L_FAST] = NIL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _origin(memory: Words, former: int, session: int, first: int) -> tuple[int, int]:
     """Return the restart number, and where the epoch that begins with `first` must have started: NIL for unknown."""
     distance = memory[DISTANCE]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from simbench.feed.layout import (
     BEHIND,
     BY_DAMAGE,
@@ -68,6 +66,7 @@ from simbench.feed.layout import (
     UNSEEN,
 )
 from simbench.feed.streams import give, take
+from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Words
@@ -75,7 +74,7 @@ if TYPE_CHECKING:
 WALK = 4096  # records looked through for one late packet
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def open_hole(memory: Words, stream: int, after: int, first: int, last: int, detected: int, line: int) -> int:
     """Open first..last behind the hole `after` (NIL: before all); return its row, NIL where it was lost at once."""
     hole = take(memory, HOLE, HOLE_WORDS)
@@ -100,7 +99,7 @@ def open_hole(memory: Words, stream: int, after: int, first: int, last: int, det
     return hole
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _close(memory: Words, stream: int, before: int, hole: int) -> None:
     base = memory[HOLE + T_BASE]
     following = memory[base + hole * HOLE_WORDS + O_NEXT]
@@ -114,7 +113,7 @@ def _close(memory: Words, stream: int, before: int, hole: int) -> None:
     give(memory, HOLE, HOLE_WORDS, hole)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def open_units(memory: Words, stream: int, first: int, end: int) -> int:
     """Return how many of first..end-1 lie in open holes."""
     base = memory[HOLE + T_BASE]
@@ -129,7 +128,7 @@ def open_units(memory: Words, stream: int, first: int, end: int) -> int:
     return units
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) -> int:
     """Take first..end-1, which `line` brought, out of the open holes; return the units that were filled."""
     base = memory[HOLE + T_BASE]
@@ -165,7 +164,7 @@ def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) 
     return filled
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def give_up(memory: Words, stream: int, cause: int, now: int) -> None:
     """End the first open hole as lost."""
     hole = memory[stream + S_HOLE]
@@ -176,7 +175,7 @@ def give_up(memory: Words, stream: int, cause: int, now: int) -> None:
     record(memory, stream, first, last, detected, now, LOST, cause, line, NIL)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def record(
     memory: Words,
     stream: int,
@@ -234,7 +233,7 @@ def record(
         memory[stream + S_LOST] = used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _stands(memory: Words, stream: int, last: int, now: int) -> int:
     stands = 0
     for line in range(memory[stream + S_LINES]):
@@ -251,7 +250,7 @@ def _stands(memory: Words, stream: int, last: int, now: int) -> int:
     return stands
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def note_late(memory: Words, stream: int, first: int, end: int) -> int:
     """Add first..end-1 to the lost records it belongs to; return how many units were of such."""
     base = memory[RECORD + T_BASE]

@@ -149,7 +149,8 @@ E_CLOSED: Final = 8  # NIL while it lasts
 E_CAUSE: Final = 9
 E_SENT: Final = 10  # sent time of its first packet
 E_PREVIOUS: Final = 11  # row of the stream's epoch before it
-EPOCH_WORDS: Final = 12
+E_AFTER: Final = 12  # sent time of the last that was delivered before it
+EPOCH_WORDS: Final = 13
 
 # A gap record.
 G_CHANNEL: Final = 0
@@ -236,8 +237,9 @@ L_RUN_SESSION: Final = 23
 L_RUN_EPOCH: Final = 24  # the stream's when the doubt began
 L_RUN_AT: Final = 25
 L_RUN_SLOT: Final = 26
-L_RUN_SENT: Final = 27
-LINE_WORDS: Final = 28
+L_RUN_SENT: Final = 27  # sent time of the newest of them
+L_RUN_BEGAN: Final = 28  # and of the oldest
+LINE_WORDS: Final = 29
 
 # What a packet in doubt may be: one alone may be damage. Numbers above those of where a packet belongs.
 DOUBT: Final = 3

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from numba import njit
-
 from simbench.feed.layout import (
     E_FIRST,
     EPOCH,
@@ -29,6 +27,7 @@ from simbench.feed.layout import (
     UNRANGED,
 )
 from simbench.feed.streams import give, take
+from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Words
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 WALK: Final = 4096  # ranges looked through for one late arrival: a line that hops to and fro cannot make this slow
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_missing(memory: Words, own: int, epoch: int, first: int, last: int) -> None:
     """Note that a line missed first..last of an epoch (row), clipped to the epoch's start."""
     first = max(first, memory[memory[EPOCH + T_BASE] + epoch * EPOCH_WORDS + E_FIRST])
@@ -58,7 +57,7 @@ def add_missing(memory: Words, own: int, epoch: int, first: int, last: int) -> N
     _insert(memory, own, newer, older, epoch, first, last)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _insert(memory: Words, own: int, newer: int, older: int, epoch: int, first: int, last: int) -> None:
     fresh = take(memory, RANGE, RANGE_WORDS)
     if fresh == NIL:
@@ -76,7 +75,7 @@ def _insert(memory: Words, own: int, newer: int, older: int, epoch: int, first: 
         memory[base + newer * RANGE_WORDS + M_PREVIOUS] = fresh
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def overlaps_missing(memory: Words, own: int, epoch: int, first: int, end: int) -> bool:
     """Tell whether a line's packet first..end-1 brings something that this line missed so far."""
     base = memory[RANGE + T_BASE]
@@ -93,7 +92,7 @@ def overlaps_missing(memory: Words, own: int, epoch: int, first: int, end: int) 
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_missing(memory: Words, own: int, epoch: int, first: int, end: int) -> int:
     """Take first..end-1 out of what a line missed; return the units taken out."""
     base = memory[RANGE + T_BASE]
@@ -133,7 +132,7 @@ def fill_missing(memory: Words, own: int, epoch: int, first: int, end: int) -> i
     return filled
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def track(memory: Words, own: int, state: int, first: int, end: int) -> None:
     """Follow a line's own sequence in its epoch: note what it skipped, take out what it brings after all.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from simbench.feed.layout import (
     IN_ORDINAL,
     K_ARRIVED,
@@ -30,19 +28,20 @@ from simbench.feed.layout import (
     T_BASE,
 )
 from simbench.feed.streams import give, take
+from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Bytes, Headers, Words
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def slot_row(memory: Words, slot: int) -> int:
     """Return the index of a slot's first word."""
     row: int = memory[SLOT + T_BASE] + slot * SLOT_WORDS
     return row
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def store(memory: Words, slab: Bytes, line: int, header: Headers, data: Bytes, digest: int, now: int) -> int:
     """Copy a packet into a slot; return the slot, NIL where all are taken."""
     slot = take(memory, SLOT, SLOT_WORDS)
@@ -69,13 +68,13 @@ def store(memory: Words, slab: Bytes, line: int, header: Headers, data: Bytes, d
     return slot
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def discard(memory: Words, slot: int) -> None:
     """Give a slot back that is in no list."""
     give(memory, SLOT, SLOT_WORDS, slot)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hold(memory: Words, stream: int, slot: int) -> None:
     """Put a slot into its stream's list, behind those of its sequence."""
     first = memory[slot_row(memory, slot) + K_FIRST]
@@ -97,7 +96,7 @@ def hold(memory: Words, stream: int, slot: int) -> None:
     memory[stream + S_HELD] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pop(memory: Words, stream: int) -> int:
     """Take the first held packet out of its list and give its slot back; the bytes stay until the next store."""
     slot: int = memory[stream + S_HEAD]

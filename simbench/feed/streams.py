@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from simbench.feed.layout import (
     BUCKET,
     C_LINES,
@@ -58,7 +56,7 @@ from simbench.feed.layout import (
     WINDOW,
     WINDOW_WORDS,
 )
-from simbench.kernel.pure import mix
+from simbench.kernel.pure import kernel, mix
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Words
@@ -67,27 +65,27 @@ CHANNEL_SEED = 0x2545F491  # scatters equal stream keys of different channels
 SLOT_LIMIT = 65_536
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bucket(channel: int, key: int) -> int:
     """Scatter (channel, stream key) to a number of 0 and above, to be masked."""
     return mix(key, (channel + 1) * CHANNEL_SEED) & 0x7FFFFFFF
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def stream_words(memory: Words) -> int:
     """Return the words of one stream, its window and its lines included."""
     words: int = memory[STREAM_SIZE]
     return words
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def stream_base(memory: Words, stream: int) -> int:
     """Return the index of a stream's first word."""
     base: int = memory[STREAM + T_BASE] + stream * stream_words(memory)
     return base
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take(memory: Words, table: int, words: int) -> int:
     """Return a free row of a pool, NIL where there is none."""
     row: int = memory[table + T_FREE]
@@ -97,7 +95,7 @@ def take(memory: Words, table: int, words: int) -> int:
     return row
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def give(memory: Words, table: int, words: int, row: int) -> None:
     """Put a row of a pool back."""
     memory[memory[table + T_BASE] + row * words] = memory[table + T_FREE]
@@ -105,27 +103,27 @@ def give(memory: Words, table: int, words: int, row: int) -> None:
     memory[table + T_USED] -= 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rows_for(lines: int, run: int) -> int:
     """Return the rows that one packet on a channel of so many lines can need in a table, with all in doubt settled."""
     return 4 * (lines * run + 2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def short_of(memory: Words, table: int, rows: int) -> bool:
     """Tell whether a table has fewer rows left and may still grow."""
     capacity = memory[table + T_CAPACITY]
     return bool(capacity - memory[table + T_USED] < rows and capacity < memory[table + T_LIMIT])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def channel_lines(memory: Words, channel: int) -> int:
     """Return how many lines a channel has."""
     lines: int = memory[memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS + C_LINES]
     return lines
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def has_room(memory: Words, channel: int, length: int) -> bool:
     """Tell whether every table has the rows that one packet of `length` bytes can need."""
     if length > memory[SLOT_BYTES] and memory[SLOT_BYTES] < SLOT_LIMIT:
@@ -134,7 +132,7 @@ def has_room(memory: Words, channel: int, length: int) -> bool:
     return has_rows(memory, rows_for(channel_lines(memory, channel), memory[RUN]), 2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def has_room_for_all(memory: Words) -> bool:
     """Tell whether every table has the rows that settling all streams at once can need."""
     most = 1
@@ -144,7 +142,7 @@ def has_room_for_all(memory: Words) -> bool:
     return has_rows(memory, rows_for(most, memory[RUN]) * streams, streams)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def has_rows(memory: Words, rows: int, epochs: int) -> bool:
     """Tell whether holes, ranges and records have so many rows left, or cannot grow; every open hole has its own."""
     return not (
@@ -155,7 +153,7 @@ def has_rows(memory: Words, rows: int, epochs: int) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find(memory: Words, channel: int, key: int) -> int:
     """Return the base of a stream, NIL where it is not known."""
     mask = memory[BUCKET + T_CAPACITY] - 1
@@ -169,7 +167,7 @@ def find(memory: Words, channel: int, key: int) -> int:
     return NIL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def create(memory: Words, channel: int, key: int) -> int:
     """Add a stream that is not known; return its base, NIL where the table is full."""
     number: int = memory[STREAM + T_USED]
@@ -213,14 +211,14 @@ def create(memory: Words, channel: int, key: int) -> int:
     return base
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def forget_digests(memory: Words, stream: int) -> None:
     """Empty the window of recent packets."""
     for i in range(WINDOW):
         memory[stream + STREAM_WORDS + i * WINDOW_WORDS + W_FIRST] = NIL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def set_due(memory: Words, stream: int, due: int) -> None:
     """Note a stream's next deadline."""
     memory[stream + S_DUE] = due

@@ -1,0 +1,267 @@
+"""The sequencer once more, for tests: one stream, one unit at a time, sets and lists, slow and obvious.
+
+It knows joining, arbitration, holes and their ends, and epochs that announce themselves by a new session with a sent
+time or by a reset; of doubts it knows nothing, so tests that compare with it do not raise any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from simbench.feed.state import Settings
+
+START_SESSIONS_AT = 1
+
+
+class Packet(NamedTuple):
+    """What one line brings: units 0 is a heartbeat that names the next sequence."""
+
+    first: int
+    units: int
+    session: int = 0
+    sent: int = 0
+    digest: int = 0
+    reset: bool = False
+
+
+@dataclass
+class Hole:
+    """A range that is waited for, without a unit in between that is not."""
+
+    units: list[int]
+    detected: int
+
+
+@dataclass
+class Line:
+    """What one line brought in the epoch it is in, and what it missed in those before."""
+
+    epoch: int = -1
+    brought: set[int] = field(default_factory=set)
+    start: int = 0
+    following: int = 0
+    missed: dict[int, set[int]] = field(default_factory=dict)
+    won: int = 0
+    duplicates: int = 0
+    late: int = 0
+    conflicts: int = 0
+    before_start: int = 0
+    heartbeats: int = 0
+
+
+@dataclass
+class Epoch:
+    """A run of one sequence: which units came out, and which were given up."""
+
+    session: int
+    first: int
+    delivered: list[int] = field(default_factory=list)
+    lost: set[int] = field(default_factory=set)
+
+
+class Reference:
+    """A stream of so many lines.
+
+    Args:
+        lines: how many.
+        settings: as the sequencer's.
+    """
+
+    def __init__(self, lines: int, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.lines = [Line() for _ in range(lines)]
+        self.epochs: list[Epoch] = []
+        self.out: list[tuple[int, int, Packet]] = []
+        self._joining = False
+        self._joined = 0
+        self._expected = 0
+        self._top = 0
+        self._sent = 0
+        self._held: list[Packet] = []
+        self._holes: list[Hole] = []
+        self._digests: dict[int, tuple[int, int]] = {}
+
+    @property
+    def epoch(self) -> Epoch:
+        """Return the epoch at hand."""
+        return self.epochs[-1]
+
+    def offer(self, number: int, packet: Packet, now: int) -> None:
+        """Take one packet of a line."""
+        self.tick(now)
+        line = self.lines[number]
+        if not self.epochs or self._begins(packet):
+            self._begin(packet, now)
+        elif packet.session != self.epoch.session:
+            self._be_late(line, packet)
+            return
+        if line.epoch != len(self.epochs) - 1:
+            self._enter(line, packet.first)
+        line.brought |= set(range(packet.first, packet.first + packet.units))
+        line.start = min(line.start, packet.first) if packet.units and self._joining else line.start
+        line.following = max(line.following, packet.first + packet.units)
+        if packet.units == 0:
+            line.heartbeats += 1
+            self._reveal(packet.first, now)
+        elif packet.first + packet.units <= self.epoch.first and not self._joining:
+            line.before_start += 1
+        else:
+            self._arrive(line, packet, now)
+        if self._joining and all(other.epoch == len(self.epochs) - 1 for other in self.lines):
+            self._joining = False
+        self._limit()
+        self._move_on()
+
+    def tick(self, now: int) -> None:
+        """Let time pass."""
+        if self._joining and now >= self._joined + self.settings.wait_ns:
+            self._joining = False
+        while not self._joining and self._holes and now >= self._holes[0].detected + self.settings.wait_ns:
+            self._give_up()
+        self._move_on()
+
+    def finish(self) -> None:
+        """End the data."""
+        self._joining = False
+        while self._holes:
+            self._give_up()
+        self._move_on()
+        for line in self.lines:
+            if line.epoch == len(self.epochs) - 1:
+                line.following = max(line.following, self._top)
+
+    def missing(self, number: int) -> list[tuple[int, int]]:
+        """Return (epoch, unit) of all that a line missed so far."""
+        line = self.lines[number]
+        missed = dict(line.missed)
+        if line.epoch >= 0:
+            start = (
+                line.start if self._joining and line.epoch == len(self.epochs) - 1 else self.epochs[line.epoch].first
+            )
+            missed[line.epoch] = set(range(start, line.following)) - line.brought
+        return sorted((epoch, unit) for epoch, units in missed.items() for unit in units)
+
+    def _begins(self, packet: Packet) -> bool:
+        if packet.reset:
+            return packet.sent > self._sent
+        known = any(packet.session == epoch.session for epoch in self.epochs)
+        return not known and packet.sent > self._sent
+
+    def _begin(self, packet: Packet, now: int) -> None:
+        if self.epochs:
+            self._joining = False
+            while self._holes:
+                self._give_up()
+            self._move_on()
+        near = START_SESSIONS_AT <= packet.first <= START_SESSIONS_AT + self.settings.distance
+        known = bool(self.epochs) and (near or packet.reset)
+        first = START_SESSIONS_AT if known and not packet.reset else packet.first
+        self.epochs.append(Epoch(packet.session, first))
+        self._joining = not known and len(self.lines) > 1
+        self._joined = now
+        self._expected = self._top = first
+        self._sent = packet.sent
+        self._digests = {}
+
+    def _enter(self, line: Line, first: int) -> None:
+        if line.epoch >= 0:
+            former = self.epochs[line.epoch]
+            last = max([*former.delivered, *former.lost, former.first - 1])
+            line.missed[line.epoch] = set(range(former.first, max(line.following, last + 1))) - line.brought
+        line.epoch = len(self.epochs) - 1
+        line.brought = set()
+        line.start = first if self._joining else self.epoch.first
+        line.following = first
+
+    def _be_late(self, line: Line, packet: Packet) -> None:
+        if line.epoch >= 0 and self.epochs[line.epoch].session == packet.session:
+            line.brought |= set(range(packet.first, packet.first + packet.units))
+            line.following = max(line.following, packet.first + packet.units)
+        if packet.units == 0:
+            line.heartbeats += 1
+        else:
+            line.late += 1
+
+    def _arrive(self, line: Line, packet: Packet, now: int) -> None:
+        units = range(packet.first, packet.first + packet.units)
+        if self._joining and packet.first < self._expected:
+            between = list(range(packet.first + packet.units, self._expected))
+            self._holes[:0] = [Hole(between, now)] if between else []
+            fresh = set(units) & set(range(packet.first, self._expected))
+            self._expected = self.epoch.first = packet.first
+        else:
+            fresh = set()
+        waited = {unit for hole in self._holes for unit in hole.units}
+        fresh |= {unit for unit in units if unit in waited or unit >= self._top}
+        self._reveal(packet.first, now)
+        self._top = max(self._top, packet.first + packet.units)
+        self._fill(set(units))
+        if fresh:
+            line.won += 1
+            self._held.append(packet)
+            self._digests[packet.first] = packet.units, packet.digest
+        elif self.epoch.lost & set(units):
+            line.late += 1
+        elif self._conflicts(packet):
+            line.conflicts += 1
+        else:
+            line.duplicates += 1
+
+    def _conflicts(self, packet: Packet) -> bool:
+        units, digest = self._digests.get(packet.first, (0, 0))
+        return units == packet.units and digest != packet.digest
+
+    def _reveal(self, following: int, now: int) -> None:
+        if following > self._top:
+            self._holes.append(Hole(list(range(self._top, following)), now))
+            self._top = following
+
+    def _fill(self, units: set[int]) -> None:
+        holes = []
+        for hole in self._holes:
+            runs: list[list[int]] = []
+            for unit in hole.units:
+                if unit in units:
+                    continue
+                if runs and runs[-1][-1] == unit - 1:
+                    runs[-1].append(unit)
+                else:
+                    runs.append([unit])
+            holes += [Hole(run, hole.detected) for run in runs]
+        self._holes = holes
+
+    def _limit(self) -> None:
+        blocked = self._blocked()
+        if self._joining:
+            self._joining = len(self._held) <= self.settings.count
+            return
+        while self._holes and self._top - self._holes[0].units[0] > self.settings.distance:
+            self._give_up()
+        if self._holes and max(blocked, len(self._holes)) > self.settings.count:
+            self._give_up()
+
+    def _blocked(self) -> int:
+        """Return how many packets are held once those that can go on directly have gone."""
+        start = self._holes[0].units[0] if self._holes else self._top
+        return sum(packet.first > start for packet in self._held)
+
+    def _give_up(self) -> None:
+        self.epoch.lost |= set(self._holes.pop(0).units)
+
+    def _move_on(self) -> None:
+        while not self._joining and self.epochs:
+            while self._expected in self.epoch.lost:
+                self._expected += 1
+            ready = sorted(
+                (packet for packet in self._held if packet.first <= self._expected), key=lambda packet: packet.first
+            )
+            if not ready:
+                return
+            packet = ready[0]
+            self._held.remove(packet)
+            while self._expected < packet.first + packet.units:
+                self.out.append((len(self.epochs) - 1, self._expected, packet))
+                self.epoch.delivered.append(self._expected)
+                self._expected += 1
+            self._sent = packet.sent

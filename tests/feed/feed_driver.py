@@ -1,0 +1,135 @@
+"""Drives a sequencer as the pipeline does, and keeps what comes out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simbench.feed import layout as at
+from simbench.feed.reference import Packet
+from simbench.feed.sequencer import (
+    DELIVER,
+    DRAIN,
+    IN_ORDINAL,
+    NEED_ROOM,
+    NIL,
+    OUT_END,
+    OUT_FIRST,
+    OUT_MORE,
+    OUT_SKIP,
+    OUT_START,
+    OUT_STREAM,
+    OUT_UNITS,
+    VERDICTS,
+    Sequencer,
+    Settings,
+    offer,
+    release,
+)
+from simbench.protocol.contract import END_OF_SESSION, HEADER, HEARTBEAT, SEQUENCE_RESET, UNSEQUENCED
+
+__all__ = ["END_OF_SESSION", "HEARTBEAT", "SEQUENCE_RESET", "UNSEQUENCED", "Driver", "Packet", "Settings"]
+
+START = 5  # of the messages in a datagram
+
+
+class Driver:
+    """One sequencer; a packet's messages are its units' numbers, a byte each.
+
+    Args:
+        lines: of the only channel.
+        settings: of the sequencer.
+        checked: assert every invariant after every step.
+    """
+
+    def __init__(self, lines: int = 2, settings: Settings | None = None, *, checked: bool = True) -> None:
+        self.sequencer = Sequencer.create([lines], settings)
+        self.out: list[tuple[int, int]] = []  # (epoch, unit) as delivered
+        self.grown = 0
+        self._checked = checked
+        self._header = np.zeros(1, HEADER)
+
+    def offer(
+        self, line: int, first: int, units: int = 1, *, now: int = 0, channel: int = 0, stream: int = 0, flags: int = 0,
+        session: int = 0, sent: int = 0, digest: int | None = None, size: int | None = None, ordinal: int = 0,
+    ) -> str:  # fmt: skip
+        """Offer one packet, grow and drain as asked, and return the verdict in words."""
+        data = np.zeros(START + max(size or units, 1), np.uint8)
+        data[START : START + units] = np.arange(first, first + units) & 0xFF
+        self._header[0] = (stream, session, first, units, flags, sent, START, START + (size or units))
+        while True:
+            memory, slab = self.sequencer.memory, self.sequencer.slab
+            memory[IN_ORDINAL] = ordinal
+            own = hash((first, units)) if digest is None else digest
+            verdict = int(offer(memory, slab, channel, line, self._header, data, own, now))
+            data[:START] = 0
+            if verdict == NEED_ROOM:
+                self.grow()
+            elif verdict == DRAIN:
+                self.drain(int(memory[OUT_STREAM]))
+            else:
+                break
+        if verdict == DELIVER:
+            self._deliver(data, START, first, units)
+        data[:] = 0xEE
+        if memory[OUT_MORE]:
+            self.drain(int(memory[OUT_STREAM]))
+        self.check()
+        return VERDICTS[verdict]
+
+    def grow(self) -> None:
+        """Give the sequencer what it asked for."""
+        self.sequencer.grow()
+        self.grown += 1
+
+    def drain(self, stream: int = 0) -> None:
+        """Release what can go on."""
+        memory = self.sequencer.memory
+        while release(memory, stream) != NIL:
+            assert memory[OUT_STREAM] == stream
+            first, units = int(memory[OUT_FIRST]), int(memory[OUT_UNITS])
+            assert memory[OUT_END] - memory[OUT_START] >= units
+            self._deliver(self.sequencer.slab, int(memory[OUT_START]), first, units)
+
+    def tick(self, now: int) -> int:
+        """Let time pass and release; return how many streams had something."""
+        ready = self.sequencer.tick(now)
+        self.drain_all()
+        return ready
+
+    def finish(self, now: int = 0) -> None:
+        """End the data."""
+        while self.sequencer.finish(now):
+            self.drain_all()
+        self.check()
+
+    def drain_all(self) -> None:
+        """Release what can go on, in every stream."""
+        while (stream := self.sequencer.due_stream()) != NIL:
+            self.drain(stream)
+        self.check()
+
+    def check(self) -> None:
+        """Assert every invariant."""
+        if self._checked:
+            self.sequencer.check()
+
+    def lost(self) -> list[tuple[int, int]]:
+        """Return (first, last) of the gaps."""
+        return [(gap["first"], gap["last"]) for gap in self.sequencer.gaps(0)]
+
+    def line(self, number: int) -> dict[str, object]:
+        """Return what a line brought."""
+        return self.sequencer.lines(0)[number]
+
+    def units(self) -> list[int]:
+        """Return the units delivered."""
+        return [unit for _, unit in self.out]
+
+    def _deliver(self, data: np.ndarray, start: int, first: int, units: int) -> None:
+        memory = self.sequencer.memory
+        skip = int(memory[OUT_SKIP])
+        stream = int(memory[at.STREAM + at.T_BASE]) + int(memory[OUT_STREAM]) * int(memory[at.STREAM_SIZE])
+        row = int(memory[at.EPOCH + at.T_BASE]) + int(memory[stream + at.S_EPOCH]) * at.EPOCH_WORDS
+        for unit in range(skip, units):
+            assert data[start + unit] == (first + unit) & 0xFF, "the messages are not those that were offered"
+            self.out.append((int(memory[row + at.E_NUMBER]), first + unit))
