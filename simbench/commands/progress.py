@@ -55,12 +55,14 @@ def line(snapshot: Snapshot) -> str:
     if snapshot.phase is Phase.STARTING:
         return "starting"
     run = snapshot.run
-    whole = max(1, run.last_ns - run.first_ns)
-    done = min(1.0, max(0.0, (snapshot.position_ns - run.first_ns) / whole))
+    done = ""
+    if run.last_ns > run.first_ns:
+        share = (snapshot.position_ns - run.first_ns) / (run.last_ns - run.first_ns)
+        done = f" {min(1.0, max(0.0, share)):4.0%}"
     tail = next((stage for stage in snapshot.stages if stage.name == "send_book" and stage.count), None)
     latency = f", wire to book p99 {span(tail.p99)}" if tail else ""
     return (
-        f"{snapshot.phase.value} {done:4.0%} {snapshot.rates.get('messages', 0.0):12,.0f} messages/s, "
+        f"{snapshot.phase.value}{done} {snapshot.rates.get('messages', 0.0):12,.0f} messages/s, "
         f"{snapshot.counters.get('messages', 0):,} in all, {snapshot.gaps_lost} gaps lost{latency}"
     )
 
