@@ -56,7 +56,7 @@ def replay(
         order=order,
         max_idle_ns=0 if max_idle is None else duration_ns(max_idle),
         from_ns=UNBOUND if start is None else time_ns(start, source.first_ns),
-        to_ns=FOREVER if stop is None else time_ns(stop, source.first_ns),
+        to_ns=FOREVER if stop is None else time_ns(stop, source.first_ns) + 1,  # as `book --at`
         primed=False,
         everything=everything,
         as_recorded=as_recorded,

@@ -28,7 +28,7 @@ class Plan:
         speed: a factor, "max" or "flood".
         max_idle_ns: cap on idle time; 0 none.
         from_ns: recorded time to start at; None the beginning.
-        to_ns: recorded time to stop at; None the end.
+        to_ns: recorded time to stop at, that of the last frames; None the end.
         cold: with from_ns, without what came before.
         loops: times to replay.
         order: "time" or "file".

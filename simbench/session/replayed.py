@@ -107,7 +107,7 @@ class Session(Processes):
             order=plan.order,
             max_idle_ns=plan.max_idle_ns,
             from_ns=UNBOUND if plan.from_ns is None else plan.from_ns,
-            to_ns=FOREVER if plan.to_ns is None else plan.to_ns,
+            to_ns=FOREVER if plan.to_ns is None else plan.to_ns + 1,  # as `book --at`: what is of that time is in
             primed=plan.from_ns is not None and not plan.cold,
             everything=plan.everything,
             as_recorded=plan.as_recorded,
