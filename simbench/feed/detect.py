@@ -1,11 +1,14 @@
-"""Lines found by looking: flows whose sequences overlap with the same packets belong to one channel."""
+"""Lines found by looking: flows whose sequences overlap with the same packets belong to one channel.
+
+A flow that sends the same sequences over and over is the loop of a snapshot feed, and no line.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from simbench.feed.definition import Channel, Feed, Line, split_group
+from simbench.feed.definition import Channel, Feed, FeedRole, Line, split_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,17 +29,27 @@ class Observation:
         source: address it comes from.
         protocol: its name.
         packets: digest by (session, stream, first sequence), of the first packets with messages.
+        again: packets whose sequence was there already.
     """
 
     group: str
     source: str
     protocol: str
     packets: dict[Key, int] = field(default_factory=dict)
+    again: int = 0
 
     def note(self, session: int, stream: int, first: int, digest: int) -> None:
         """Remember a packet."""
-        if len(self.packets) < MOST:
-            self.packets.setdefault((session, stream, first), digest)
+        key = (session, stream, first)
+        if key in self.packets:
+            self.again += 1
+        elif len(self.packets) < MOST:
+            self.packets[key] = digest
+
+    @property
+    def loops(self) -> bool:
+        """Whether it came back to each of its sequences at least once, on average: lines repeat a few at most."""
+        return self.again >= len(self.packets) > 0
 
 
 def join(flows: Sequence[Observation]) -> list[list[int]]:
@@ -74,28 +87,52 @@ def feed(flows: Sequence[Observation], timezones: Mapping[str, str]) -> Feed:
         flows: with packets.
         timezones: of the protocols that count from a local midnight.
     """
-    channels: list[Channel] = []
+    speaking = {flow.protocol for flow in flows if not flow.loops}
+    lines = [flow for flow in flows if not flow.loops or flow.protocol not in speaking]
+    loops = [flow for flow in flows if flow.loops and flow.protocol in speaking]
     shared = _shared_groups(flows)
-    for members in join(flows):
-        lines = tuple(
-            Line(
-                name=chr(ord("A") + place),
-                group=flows[i].group,
-                source=flows[i].source if flows[i].group in shared else None,
-            )
-            for place, i in enumerate(members)
-        )
-        first = flows[members[0]]
+    joined = [[lines[i] for i in members] for members in join(lines)]
+    homes = [_nearest(loop, joined) for loop in loops]
+    channels: list[Channel] = []
+    for number, members in enumerate(joined):
+        first = members[0]
         channels.append(
             Channel(
                 venue=first.protocol.split(".")[0],
                 name=_name(first.group, [channel.name for channel in channels]),
                 protocol=first.protocol,
-                lines=lines,
+                lines=tuple(
+                    Line(name=_letters(place), group=flow.group, source=_source(flow, shared))
+                    for place, flow in enumerate(members)
+                ),
+                feeds=tuple(
+                    FeedRole(role="snapshot", group=loop.group, source=_source(loop, shared))
+                    for loop, home in zip(loops, homes, strict=True)
+                    if home == number
+                ),
                 timezone=timezones.get(first.protocol),
             )
         )
     return Feed(channels=tuple(channels))
+
+
+def _nearest(loop: Observation, channels: Sequence[Sequence[Observation]]) -> int:
+    """Return the channel of the same protocol whose first line's group is next to a loop's: exchanges number so."""
+    _, address, _ = _endpoint(loop.group)
+    return min(
+        (number for number, members in enumerate(channels) if members[0].protocol == loop.protocol),
+        key=lambda number: abs(_endpoint(channels[number][0].group)[1] - address),
+    )
+
+
+def _source(flow: Observation, shared: set[str]) -> str | None:
+    return flow.source if flow.group in shared else None
+
+
+def _letters(place: int) -> str:
+    """Name a line as a spreadsheet names its columns: A to Z, then AA."""
+    before, last = divmod(place, 26)
+    return (_letters(before - 1) if before else "") + chr(ord("A") + last)
 
 
 def _shared_groups(flows: Sequence[Observation]) -> set[str]:
