@@ -1,0 +1,168 @@
+"""The tables of `make bench`, and the pieces beneath them that need no clock."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks.__main__ import FIGURES, main
+from benchmarks.offline_itch import OfflineItch, compare
+from benchmarks.replay_timing import NULLS, OURS, RUN, ReplayTiming
+from benchmarks.report import Range, Report, Section, Target, markdown, show
+from benchmarks.stamping import Recorded, score
+from benchmarks.wire_to_application import spread_evenly
+from simbench.capture.reader import open_capture
+from simbench.synth.scenario import generate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = 1_700_000_000_000_000_000
+
+
+def test_a_ratio_is_taken_repeat_by_repeat() -> None:
+    """What disturbs both in one repeat cancels out of that repeat's ratio."""
+    assert Range(0.5, 0.5, 1.0, 3) == Range.of_ratios([1.0, 50.0, 3.0], [2.0, 100.0, 3.0])
+
+
+@pytest.mark.parametrize(("bound", "at_most", "met"), [(2.0, True, True), (1.9, True, False), (2.1, False, False)])
+def test_the_median_decides_whether_a_target_is_met(bound: float, at_most: bool, met: bool) -> None:
+    """The best repeat is not what counts, nor the worst."""
+    target = Target("x", Range.of([1.0, 2.0, 9.0]), bound, at_most=at_most)
+    assert met == target.met
+    assert ("met" if met else "missed") == target.cells()[-1]
+
+
+def test_a_section_reads_the_same_on_the_terminal_and_in_markdown() -> None:
+    """Every cell, target and note is in both; a pipe in a cell does not break the Markdown table."""
+    section = Section(
+        "Title",
+        "How.",
+        ("who", "p50"),
+        (("a|b", "1.50"),),
+        (Target("t", Range.of([3.0]), 4.0, unit="us"),),
+        ("A note",),
+    )
+    out = io.StringIO()
+    show(section, Console(file=out, width=120))
+    text = markdown(section)
+    assert "| who | p50 |\n| --- | ---: |\n| a\\|b | 1.50 |" in text
+    assert "| t | 3.00 (3.00 to 3.00) us | at most 4.00 us | met |" in text
+    for part in ("Title", "How.", "1.50", "at most 4.00 us", "A note"):
+        assert part in text
+        assert part in out.getvalue()
+
+
+def test_a_report_begins_with_the_host_and_the_command() -> None:
+    """Figures without a machine are worth nothing."""
+    report = Report("Host: one core", "make bench", [Section("T", "M", (), ())])
+    assert report.markdown() == "Host: one core\n\nTaken by `make bench`.\n\n### T\n\nM\n"
+
+
+def _scored(gap_error: int) -> dict:
+    shares = {"p50": gap_error, "p90": gap_error, "p99": gap_error}
+    return {"lateness": shares, "gap_error": shares, "within_1us": 0.5, "drift_ppm": None, "lost": 0}
+
+
+def _timing(peer: str | None) -> ReplayTiming:
+    found = ReplayTiming(peer, frames=10, seconds=1.0)
+    for name in (RUN, *NULLS.values(), OURS):
+        found.add(name, _scored(200))
+    if peer is not None:
+        found.add(peer, _scored(2000))
+    return found
+
+
+def test_a_missing_replayer_is_told() -> None:
+    """No ratio is shown where there is nothing to divide by."""
+    section = _timing(None).section()
+    assert section.targets == ()
+    assert any("tcpreplay is not installed" in note for note in section.notes)
+
+
+def test_the_gap_error_is_compared_with_tcpreplay() -> None:
+    """A tenth of its error is what is asked of the replayer, and of the whole run."""
+    section = _timing("tcpreplay 4.4.3").section()
+    assert [target.found.median for target in section.targets] == [0.1, 0.1]
+    assert all(target.met for target in section.targets)
+
+
+def test_a_missing_book_is_told() -> None:
+    """The rate is shown all the same."""
+    section = OfflineItch(10, 5, 100, 50, ours=[2e6]).section()
+    assert list(section.rows) == [("simbench", "2.00 (2.00 to 2.00)", "MoldUDP64 in pcap", "100")]
+    assert any("itch-book is not installed" in note for note in section.notes)
+
+
+LEVELS = {("A", "bids"): [(100, 5, 1), (99, 7, 2)], ("A", "asks"): [(101, 3, 1)]}
+
+
+def test_equal_books_are_counted_by_level() -> None:
+    """Both sides count."""
+    assert compare(LEVELS, {**LEVELS}) == (3, [])
+
+
+def test_one_changed_quantity_is_a_difference() -> None:
+    """It is named with its symbol, side and place."""
+    changed = {**LEVELS, ("A", "bids"): [(100, 5, 1), (99, 8, 2)]}
+    assert compare(LEVELS, changed) == (1, ["A bids level 1: [(99, 7, 2)], theirs [(99, 8, 2)]"])
+
+
+def test_books_that_only_one_has_are_a_difference() -> None:
+    """A missing level, a missing side, an unknown symbol, and two empty sets of books."""
+    assert len(compare(LEVELS, {**LEVELS, ("A", "bids"): [(100, 5, 1)]})[1]) == 1
+    assert len(compare(LEVELS, {})[1]) == 2
+    assert compare(LEVELS, {**LEVELS, ("B", "bids"): [(1, 1, 1)]})[1] == ["B is not among our books"]
+    assert compare({}, {})[1]
+
+
+def _recorded(count: int) -> Recorded:
+    return Recorded(START + 10_000 * np.arange(count, dtype=np.int64), np.arange(count, dtype=np.int64) // 2)
+
+
+def test_frames_that_arrive_on_time_have_no_error() -> None:
+    """Frames alike are told apart by their order, and noise of the sender's own is left out."""
+    recorded = _recorded(100)
+    hook = np.append(recorded.stamps - START + 77, 5)
+    found = score(recorded, hook, np.append(recorded.digests, 4711))
+    assert (found["frames"], found["lost"], found["lateness"]["max"], found["gap_error"]["max"]) == (100, 0, 0, 0)
+
+
+def test_a_late_frame_and_a_lost_one_are_seen() -> None:
+    """A frame 3 us late errs in two gaps; the gap over a lost frame is no gap of the capture's."""
+    recorded = _recorded(100)
+    hook = recorded.stamps - START + 77
+    hook[50] += 3_000
+    keep = np.arange(100) != 21
+    found = score(recorded, hook[keep], recorded.digests[keep])
+    assert (found["frames"], found["lost"]) == (99, 1)
+    assert (found["gap_error"]["n"], found["gap_error"]["max"]) == (97, 3_000)
+
+
+def test_a_capture_is_spread_evenly(tmp_path: Path) -> None:
+    """The frames are the same, only their stamps are not."""
+    generate("calm", tmp_path / "calm.pcap", messages=700, lines=1)
+    count = spread_evenly(tmp_path / "calm.pcap", tmp_path / "even.pcap", 20_000)
+    before, after = (_stamps_and_frames(tmp_path / name) for name in ("calm.pcap", "even.pcap"))
+    assert count == len(after[0]) > 100
+    assert np.all(np.diff(after[0]) == 20_000)
+    assert not np.all(np.diff(before[0]) == 20_000)
+    assert after[1] == before[1]
+
+
+def _stamps_and_frames(capture: Path) -> tuple[np.ndarray, list[bytes]]:
+    block = next(open_capture(capture).blocks())
+    places = zip(block.frames["offset"].tolist(), block.frames["captured"].tolist(), strict=True)
+    return block.frames["stamp"].copy(), [block.data[at : at + length].tobytes() for at, length in places]
+
+
+def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names those that there are."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["speed"])
+    said = capsys.readouterr().err
+    assert all(name in said for name in FIGURES)
