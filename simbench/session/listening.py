@@ -70,7 +70,7 @@ class Listening(Processes):
                 first_ns=0,
                 last_ns=0,
             )
-            self._reader = Reader(self.telemetry, names(self._feed), run, None)
+            return self._informed(Reader(self.telemetry, names(self._feed), run, None))
         return self._reader
 
     def stop(self) -> None:

@@ -103,6 +103,13 @@ class Processes:
                 self.stop()
         return any(child.poll() is None for child in self._children.values())
 
+    def _informed(self, reader: Reader) -> Reader:
+        """Keep a reader and return it, told of what failed before there was one."""
+        if self._failure:
+            reader.fail(self._failure)
+        self._reader = reader
+        return reader
+
     def _reason(self, name: str, status: int | None) -> str:
         fd = self._errors[name]
         said = os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace").strip().splitlines()

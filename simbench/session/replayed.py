@@ -120,7 +120,7 @@ class Session(Processes):
         if self._reader is None:
             from simbench.measure.reader import Reader
 
-            self._reader = Reader(self.telemetry, names(self.source.feed), self._info(), self.control)
+            return self._informed(Reader(self.telemetry, names(self.source.feed), self._info(), self.control))
         return self._reader
 
     def _info(self) -> RunInfo:
