@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.report import Range, Section, Target
+from simbench.errors import SimbenchError
 from simbench.synth.scenario import generate
 
 TITLE: Final = "Peak memory"
@@ -84,7 +85,9 @@ def _measure(folder: Path, size: int, live_orders: int) -> Peak:
     )
     (folder / "feed.toml").write_text(made.feed, encoding="utf-8")
     command = [sys.executable, "-m", "benchmarks.memory", str(capture)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SimbenchError(done.stderr.strip() or f"{capture.name} could not be read")
     return Peak(capture.stat().st_size, made.messages, live_orders, int(done.stdout))
 
 
