@@ -1,0 +1,221 @@
+"""Snapshots are whole: a book is read under its seqlock, and what the receiver says is what is shown."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from simbench.book.layout import EMPTY, KNOWN
+from simbench.errors import SimbenchError
+from simbench.measure import telemetry as t
+from simbench.measure.histogram import record
+from simbench.measure.names import Names
+from simbench.measure.reader import Reader, symbol_of
+from simbench.measure.snapshot import Phase, RunInfo
+from simbench.protocol.contract import pack_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.int64]
+
+NAMES = Names(
+    channels=("itch",),
+    lines=((("A", "239.0.0.1:1"), ("B", "239.0.0.2:2")),),
+    text_keys=(True,),
+    outcomes=("lost", "filled"),
+    states=("current", "stale"),
+    anomalies=("crossed", "unknown_order"),
+)
+RUN = RunInfo("c.pcap", "ring", "", "spin", "1", frames=10, first_ns=1000, last_ns=2000)
+SLOT = t.SLOT_BASE
+
+
+@pytest.fixture
+def words() -> Iterator[Words]:
+    """Return a block as a receiver has it that is at work: one instrument, two lines."""
+    fd, block = t.create()
+    os.close(fd)
+    block[t.STATE] = t.RUNNING
+    block[t.BEAT] = time.monotonic_ns()
+    block[t.CHANNELS], block[t.LINES] = 1, 2
+    block[t.LINE_BASE + t.LINE_WORDS + t.LINE_NUMBER] = 1
+    row = t.INSTRUMENT_BASE
+    block[row + t.INSTRUMENT_KEY] = pack_text("ABC")
+    block[row + t.INSTRUMENT_UPDATES] = 5
+    block[t.INSTRUMENTS] = 1
+    return block
+
+
+@pytest.fixture
+def reader(words: Words) -> Reader:
+    """Return a reader without a replayer."""
+    return Reader(words, NAMES, RUN, None)
+
+
+def show(words: Words, number: int) -> None:
+    """Publish a book in which every figure is the same number, as a receiver does: the version is odd meanwhile."""
+    words[SLOT + t.SLOT_LOCK] += 1
+    levels = words[SLOT + t.SLOT_LADDER : SLOT + t.SLOT_WORDS].reshape(4, t.SLOT_DEPTH, 4)
+    levels[:, :, 3] = EMPTY
+    for side in range(4):
+        for level in range(3):
+            levels[side, level] = number, number, number, KNOWN
+    words[SLOT + t.SLOT_SHOWN] = 1
+    words[SLOT + t.SLOT_LOCK] += 1
+
+
+def test_book_is_shown_as_it_was_published(words: Words, reader: Reader) -> None:
+    """The reader leases a slot for the instrument; from the next publication on its book is there."""
+    first = reader.snapshot()
+    show(words, 7)
+    book = reader.snapshot().book
+
+    assert first.book is None
+    assert words[SLOT + t.SLOT_WANTED] == 1
+    assert book is not None
+    assert (book.channel, book.key, book.updates) == ("itch", "ABC", 5)
+    assert [(level.price, level.quantity, level.orders, level.known) for level in book.bids] == [(7, 7, 7, True)] * 3
+    assert len(book.asks) == len(book.implied_bids) == len(book.implied_asks) == 3
+
+
+def test_book_that_is_being_written_is_not_shown(words: Words, reader: Reader) -> None:
+    """While the version is odd there is no book; when the writer is done there is."""
+    show(words, 7)
+    words[SLOT + t.SLOT_LOCK] += 1
+    meanwhile = reader.snapshot().book
+    words[SLOT + t.SLOT_LOCK] += 1
+
+    assert meanwhile is None
+    assert reader.snapshot().book is not None
+
+
+def test_book_is_never_torn(words: Words, reader: Reader) -> None:
+    """Against a writer that never rests, every book that is shown is of one publication."""
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 1
+        while not stop.wait(1e-5):
+            show(words, number)
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = set()
+    try:
+        for _ in range(400):
+            book = reader.snapshot().book
+            if book is not None:
+                figures = {
+                    figure
+                    for side in (book.bids, book.asks, book.implied_bids, book.implied_asks)
+                    for level in side
+                    for figure in (level.price, level.quantity, level.orders)
+                }
+                assert len(figures) == 1
+                seen |= figures
+    finally:
+        stop.set()
+        writer.join()
+
+    assert len(seen) > 1
+
+
+def test_book_of_another_instrument_is_not_shown(words: Words, reader: Reader) -> None:
+    """What the slot holds until the writer has seen the new wish is nobody's book."""
+    show(words, 7)
+    words[SLOT + t.SLOT_SHOWN] = 2
+
+    assert reader.snapshot(0).book is None
+
+
+def test_readers_take_different_slots_and_give_them_back(words: Words) -> None:
+    """Two windows on one run do not disturb each other, and with all slots taken there is no book but no error."""
+    readers = [Reader(words, NAMES, RUN, None) for _ in range(t.SLOTS + 1)]
+    for one in readers:
+        one.snapshot()
+    leased = [int(words[SLOT + slot * t.SLOT_WORDS + t.SLOT_LEASED]) for slot in range(t.SLOTS)]
+    readers[3].close()
+    readers[-1].snapshot()
+
+    assert all(leased)
+    assert words[SLOT + 3 * t.SLOT_WORDS + t.SLOT_LEASED] > max(leased[:3])
+
+
+def test_counters_lines_stages_and_anomalies_are_what_the_receiver_says(words: Words, reader: Reader) -> None:
+    """Each figure arrives under its own name."""
+    words[t.COUNTER_BASE : t.COUNTER_BASE + len(t.COUNTER_NAMES)] = np.arange(100, 100 + len(t.COUNTER_NAMES))
+    words[t.ANOMALY_BASE : t.ANOMALY_BASE + 2] = 3, 4
+    second = t.LINE_BASE + t.LINE_WORDS
+    words[second + t.LINE_DATAGRAMS : second + t.LINE_SEEN + 1] = 9, 5, 4, 1, 2, 77, 1
+    record(words, t.stage("app_book"), 500)
+
+    found = reader.snapshot()
+
+    assert list(found.counters.values()) == list(range(100, 100 + len(t.COUNTER_NAMES)))
+    assert found.anomalies == {"crossed": 3, "unknown_order": 4}
+    line = found.lines[1]
+    assert (line.name, line.group, line.datagrams, line.won, line.duplicates) == ("B", "239.0.0.2:2", 9, 5, 4)
+    assert (line.late, line.missing, line.last_sequence) == (1, 2, 77)
+    assert (found.lines[0].state, line.state) == ("never", "up")
+    assert {stage.name: (stage.count, stage.highest) for stage in found.stages if stage.count} == {"app_book": (1, 500)}
+
+
+def test_newest_gaps_survive_a_ring_that_has_gone_round(words: Words, reader: Reader) -> None:
+    """More records than rows: the latest ones are shown, newest first, and the total counts all."""
+    total = t.GAP_ROWS + 10
+    for number in range(total):
+        row = t.GAP_BASE + number % t.GAP_ROWS * t.GAP_WORDS
+        words[row + t.GAP_FIRST] = words[row + t.GAP_LAST] = number
+    words[t.GAPS] = total
+
+    found = reader.snapshot()
+
+    assert [gap.first for gap in found.gaps] == list(range(total - 1, total - t.GAP_ROWS - 1, -1))
+    assert found.gaps_total == total
+
+
+def test_failure_is_said_once_and_stays(words: Words, reader: Reader) -> None:
+    """The first reason is the reason."""
+    reader.fail("the receiver was killed by SIGKILL")
+    reader.fail("something that followed from it")
+
+    found = reader.snapshot()
+
+    assert (found.phase, found.reason) == (Phase.FAILED, "the receiver was killed by SIGKILL")
+    assert sum(line.level == "error" for line in (*found.log, *reader.snapshot().log)) == 2
+
+
+def test_silent_receiver_is_a_failure(words: Words, reader: Reader) -> None:
+    """A receiver that publishes nothing for long is gone, whatever its state says."""
+    words[t.BEAT] = time.monotonic_ns() - 10 * 1_000_000_000
+
+    assert reader.snapshot().phase is Phase.FAILED
+
+
+def test_block_of_another_version_is_refused() -> None:
+    """A reader of today does not read words that mean something else."""
+    fd, block = t.create()
+    block[t.VERSION] += 1
+    with pytest.raises(SimbenchError, match="another version"):
+        t.attach(fd)
+    block[t.VERSION] -= 1
+    assert t.attach(fd)[t.VERSION] == t.LAYOUT
+    os.ftruncate(fd, t.WORDS * 8 + 8)
+    with pytest.raises(SimbenchError, match="another version"):
+        t.attach(fd)
+    os.close(fd)
+
+
+def test_symbol_of_three_words() -> None:
+    """24 characters, 8 to a word, without what pads them."""
+    assert symbol_of([pack_text("ESH6-ESM"), pack_text("6"), 0]) == "ESH6-ESM6"
+    assert symbol_of(np.zeros(3, np.int64)) == ""
