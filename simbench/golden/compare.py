@@ -37,7 +37,11 @@ def _differences(expected: Mapping[str, Any], found: Mapping[str, Any], *, wire:
         yield from _fields("capture", expected["capture"], found["capture"])
     for key in ANYWHERE[:2]:
         yield from _fields(key, expected[key], found[key])
-    for before, now in zip(expected["channels"], found["channels"], strict=False):
+    names = [[channel["name"] for channel in one["channels"]] for one in (expected, found)]
+    if names[0] != names[1]:
+        yield f"channels are {names[1]}, expected {names[0]}"
+        return
+    for before, now in zip(expected["channels"], found["channels"], strict=True):
         keys = before.keys() if not wire else ("digest", "digest_orders", "resets")
         yield from (
             f"{before['name']}: {key} is {now[key]}, expected {before[key]}" for key in keys if before[key] != now[key]

@@ -10,11 +10,14 @@ from simbench.errors import SimbenchError
 from simbench.receive.offline import Offline, Source, open_source
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Sequence
+    from pathlib import Path
 
 NAMES: Final = ("capture.pcap", "capture.pcapng", "capture.pcap.gz", "capture.pcapng.gz", "capture.pcap.zst")
 EXPECTED: Final = "expected.json"
+PARTS: Final = {
+    "capture": dict, "messages": dict, "channels": list, "anomalies": dict, "checkpoints": list, "books": list,
+}  # fmt: skip
 
 
 def capture_of(folder: Path) -> Path:
@@ -42,8 +45,10 @@ def load(folder: Path) -> dict[str, Any]:
         expected = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise SimbenchError(f"{path} is damaged: {error}") from None
-    if expected.get("schema") != 1 or "checkpoints" not in expected:
+    if expected.get("schema") != 1:
         raise SimbenchError(f"{path} is of another version; write it again with: simbench golden")
+    if any(not isinstance(expected.get(part), kind) for part, kind in PARTS.items()):
+        raise SimbenchError(f"{path} is not whole; write it again with: simbench golden")
     return expected
 
 
