@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simbench.book import check, digest, engine, ladder, layout
-from simbench.book.instruments import find_instrument
+from simbench.book import block, check, digest, engine, ladder, layout
+from simbench.book.instruments import find_instrument, judge
 from simbench.event import ASK, BID, IMPLIED_ASK, IMPLIED_BID
 
 if TYPE_CHECKING:
@@ -56,16 +56,16 @@ class Books:
             seed: of the hash tables; drawn when None. No result depends on it.
         """
         ladders = instruments * max((4 * 2 * (c.depth + c.implied_depth) for c in channels), default=0)
-        room = layout.Room(instruments, orders, levels, levels // 4, ladders)
-        return cls(layout.new_memory(channels, room, seed), channels)
+        room = block.Room(instruments, orders, levels, levels // 4, ladders)
+        return cls(block.new_memory(channels, room, seed), channels)
 
     def copy(self) -> Books:
         """Return a checkpoint: books with a memory of their own and the same content."""
-        return Books(layout.relaid(self.memory), self.channels)
+        return Books(block.relaid(self.memory), self.channels)
 
     def grow(self) -> None:
         """Make more room for what is nearly full."""
-        self.memory = layout.grown(self.memory)
+        self.memory = block.grown(self.memory)
 
     def apply(self, channel: int, events: NDArray[np.void]) -> None:
         """Apply events, growing as needed.
@@ -86,7 +86,8 @@ class Books:
             channel: its number.
             time: of the restart, ns.
         """
-        engine.forget(self.memory, channel, time)
+        engine.empty_channel(self.memory, channel, time, -1, layout.UNKNOWN)
+        judge(self.memory, channel, time)
 
     @property
     def instruments(self) -> NDArray[np.void]:

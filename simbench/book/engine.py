@@ -19,7 +19,6 @@ from simbench.book.instruments import (
     instrument_of,
     judge,
     record_trade,
-    renew,
     touch,
 )
 from simbench.book.layout import (
@@ -66,10 +65,9 @@ from simbench.book.layout import (
     PLACE,
     SEQUENCE,
     STATUS_CODE,
-    UNKNOWN,
     UNKNOWN_INSTRUMENT,
 )
-from simbench.book.levels import address, empty_prices, set_level
+from simbench.book.levels import address, set_level
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
 from simbench.book.table import hash_order, hash_price, home
 from simbench.kernel.pure import direct, direct_inlined, prefetch, signed
@@ -213,7 +211,7 @@ def _fetch_links(memory: Words, channel: int, what: Any, at: int) -> None:
 def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
     """Apply any other event; return the word where its instrument begins, -1 where it names none."""
     if kind == event.RESET:
-        _reset(memory, channel, time)
+        empty_channel(memory, channel, time, 0, EMPTY)
         return -1
     book = memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND]
     by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
@@ -234,13 +232,12 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
         apply_level(memory, channel, instrument, kind, side, level, price, quantity, count, overlay, time)
     elif kind == event.LEVEL:
         set_level(memory, channel, instrument, side, price, quantity, signed(what["orders"]), time)
-    elif kind == event.CLEAR:
-        _begin(memory, channel, instrument)
-        renew(memory, instrument, memory[instrument + SEQUENCE])
-    elif kind == event.SNAPSHOT:
-        _begin(memory, channel, instrument)
-        sequence = signed(what["instrument_sequence"])
-        renew(memory, instrument, sequence if sequence != 0 else memory[instrument + SEQUENCE])
+    elif kind <= event.SNAPSHOT:
+        sequence = signed(what["instrument_sequence"]) if kind == event.SNAPSHOT else 0
+        orders.empty_book(memory, channel, instrument, sequence if sequence != 0 else memory[instrument + SEQUENCE])
+        if book == BY_LEVEL:
+            need_ladder(memory, instrument)
+            empty_ladder(memory, instrument, EMPTY)
     elif kind == event.DEFINE:
         _define(memory, instrument, what)
     elif kind == event.TRADE:
@@ -262,46 +259,22 @@ def _define(memory: Words, instrument: int, what: Any) -> None:
 
 
 @direct
-def _begin(memory: Words, channel: int, instrument: int) -> None:
-    """Empty one book, and know that it is empty."""
-    if memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND] == BY_LEVEL:
-        need_ladder(memory, instrument)
-    _empty(memory, channel, instrument)
+def empty_channel(memory: Words, channel: int, time: int, sequence: int, state: int) -> None:
+    """Empty all books of a channel; what is known of its instruments stays.
 
-
-@direct
-def _empty(memory: Words, channel: int, instrument: int) -> None:
-    """Empty one book; a ladder that it does not have yet will begin empty after a reset."""
-    orders.empty_orders(memory, channel, instrument)
-    empty_prices(memory, instrument)
-    if memory[instrument + LADDER] >= 0:
-        empty_ladder(memory, instrument, EMPTY)
-    touch(memory, instrument)
-
-
-@direct
-def forget(memory: Words, channel: int, time: int) -> None:
-    """Make the books of a channel as if nothing had been seen of them yet; what is known of instruments stays."""
+    Args:
+        memory: the block.
+        channel: its number.
+        time: when.
+        sequence: the last one of every instrument then: 0 where they begin again at 1, -1 where that is not known.
+        state: of levels by number then, EMPTY or UNKNOWN.
+    """
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
-    _reset(memory, channel, time)
-    memory[words + CHANNEL_WAS_RESET] = 0
-    judge(memory, channel, time)
-    for index in range(memory[INSTRUMENT_COUNT]):
-        instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
-        if memory[instrument + CHANNEL] == channel:
-            memory[instrument + SEQUENCE] = -1
-            if memory[instrument + LADDER] >= 0:
-                empty_ladder(memory, instrument, UNKNOWN)
-
-
-@direct
-def _reset(memory: Words, channel: int, time: int) -> None:
-    """Empty all books of a channel; instrument sequences start again at 1, definitions stay."""
-    words = memory[CHANNELS] + channel * CHANNEL_WORDS
-    memory[words + CHANNEL_WAS_RESET] = 1
+    memory[words + CHANNEL_WAS_RESET] = 1 + sequence
     memory[words + CHANNEL_RESET_TIME] = time
     for index in range(memory[INSTRUMENT_COUNT]):
         instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
         if memory[instrument + CHANNEL] == channel:
-            _empty(memory, channel, instrument)
-            renew(memory, instrument, 0)
+            orders.empty_book(memory, channel, instrument, sequence)
+            if memory[instrument + LADDER] >= 0:
+                empty_ladder(memory, instrument, state)

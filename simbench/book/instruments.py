@@ -23,7 +23,6 @@ from simbench.book.layout import (
     CHANNELS,
     COUNT,
     CROSSED,
-    CURRENT,
     DEFINED,
     DEPTH,
     DEPTH_LIMIT,
@@ -239,10 +238,3 @@ def _ladder_crossed(memory: Words, instrument: int) -> int:
     ask = bid + memory[instrument + LADDER_ROOM_EXPLICIT] * RUNG_WORDS
     both = memory[bid + RUNG_STATE] == KNOWN and memory[ask + RUNG_STATE] == KNOWN
     return 1 if both and memory[bid + RUNG_PRICE] > memory[ask + RUNG_PRICE] else 0
-
-
-@direct
-def renew(memory: Words, instrument: int, sequence: int) -> None:
-    """Begin a book that is known again: after a snapshot, a clear or a reset."""
-    memory[instrument + STATE] = CURRENT
-    memory[instrument + SEQUENCE] = sequence

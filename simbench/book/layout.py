@@ -1,4 +1,4 @@
-"""The one block of memory that holds all books of a receiver, and how it is laid out anew when it has to grow.
+"""The layout of the one block of memory that holds all books of a receiver.
 
 memory is int64[::1]: a header of named words, then sections whose bases stand in the header. Nothing points outside
 and nothing points by address: links are indices into a section, so a copy of the array is a checkpoint.
@@ -18,16 +18,10 @@ being mapped lazily, costs no memory.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from simbench.kernel.pure import Words
 
 LAYOUT_VERSION: Final = 1
 LINE: Final = 8  # words of a cache line: sections start on one
@@ -255,162 +249,3 @@ class BookChannel:
     kind: str = "order"
     depth: int = 0
     implied_depth: int = 0
-
-
-@dataclass(frozen=True)
-class Room:
-    """How much a block has room for.
-
-    Attributes:
-        instruments: of all channels.
-        orders: alive at a time.
-        levels: by price.
-        nodes: of the price trees.
-        ladders: words.
-    """
-
-    instruments: int
-    orders: int
-    levels: int
-    nodes: int
-    ladders: int
-
-
-def aligned(words: int) -> Words:
-    """Return zeroed int64[words] that starts on a cache line."""
-    array = np.zeros(words + LINE, np.int64)
-    skip = -array.ctypes.data % (8 * LINE) // 8
-    return array[skip : skip + words]
-
-
-def new_memory(channels: Sequence[BookChannel], room: Room, seed: int | None = None) -> Words:
-    """Return a block without instruments.
-
-    Args:
-        channels: their index is the channel number of `apply`.
-        room: how much to make room for.
-        seed: of the hash tables; drawn when None.
-    """
-    memory = _lay(len(channels), _at_least(room, by_level=any(channel.kind == "level" for channel in channels)))
-    memory[SEED] = _signed(secrets.randbits(64) if seed is None else seed)
-    memory[SECRET_1] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 6364136223846793005 | 1)
-    memory[SECRET_2] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 3202034522624059733 | 1)
-    for number, channel in enumerate(channels):
-        words = memory[memory[CHANNELS] + number * CHANNEL_WORDS :]
-        words[CHANNEL_KIND] = KINDS.index(channel.kind)
-        words[CHANNEL_PRICE_EXPONENT] = channel.price_exponent
-        words[CHANNEL_QUANTITY_EXPONENT] = channel.quantity_exponent
-        words[CHANNEL_TEXT_KEY] = channel.text_key
-        words[CHANNEL_DEPTH] = min(channel.depth, DEPTH_LIMIT)
-        words[CHANNEL_IMPLIED_DEPTH] = min(channel.implied_depth, DEPTH_LIMIT)
-    return memory
-
-
-def grown(memory: Words) -> Words:
-    """Return a larger block with the same content: every section that is three quarters full is twice as large."""
-    room = Room(
-        instruments=_larger(memory, INSTRUMENT_ROOM, INSTRUMENT_COUNT),
-        orders=_larger(memory, ORDER_ROOM, ORDER_COUNT),
-        levels=_larger(memory, LEVEL_ROOM, LEVEL_COUNT),
-        nodes=_larger(memory, NODE_ROOM, NODE_COUNT, PATH_DEPTH),
-        ladders=_larger(memory, LADDER_ROOM, LADDER_TOP, LADDER_LIMIT) if memory[LADDER_ROOM] else 0,
-    )
-    return relaid(memory, room)
-
-
-def relaid(memory: Words, room: Room | None = None) -> Words:
-    """Return a copy of the block that touches only what is in use; with other room when that is given."""
-    channels = int(memory[CHANNEL_COUNT])
-    new = _lay(channels, room or room_of(memory))
-    new[SEED : SECRET_2 + 1] = memory[SEED : SECRET_2 + 1]
-    for word in (INSTRUMENT_COUNT, RECORD_TOP, RECORD_FREE, ORDER_COUNT, LEVEL_COUNT):
-        new[word] = memory[word]
-    for word in (NODE_TOP, NODE_FREE, NODE_COUNT, LADDER_TOP):
-        new[word] = memory[word]
-    for base, words in (
-        (CHANNELS, channels * CHANNEL_WORDS),
-        (INSTRUMENTS, int(memory[INSTRUMENT_COUNT]) * INSTRUMENT_WORDS),
-        (RECORDS, int(memory[RECORD_TOP]) * RECORD_WORDS),
-        (NODES, int(memory[NODE_TOP]) * NODE_WORDS),
-        (LADDERS, int(memory[LADDER_TOP])),
-    ):
-        new[new[base] : new[base] + words] = memory[memory[base] : memory[base] + words]
-    for base, mask in ((INSTRUMENT_SLOTS, INSTRUMENT_MASK), (ORDER_SLOTS, ORDER_MASK), (LEVEL_SLOTS, LEVEL_MASK)):
-        slots = memory[memory[base] : memory[base] + memory[mask] + 1]
-        if memory[mask] == new[mask]:
-            new[new[base] : new[base] + new[mask] + 1] = slots
-        else:
-            _rehash(slots, new[new[base] : new[base] + new[mask] + 1])
-    return new
-
-
-def room_of(memory: Words) -> Room:
-    """Return how much the block has room for."""
-    words = (INSTRUMENT_ROOM, ORDER_ROOM, LEVEL_ROOM, NODE_ROOM, LADDER_ROOM)
-    return Room(*(int(memory[word]) for word in words))
-
-
-def _lay(channels: int, room: Room) -> Words:
-    records = 1 + room.orders + room.levels
-    header = np.zeros(HEADER_WORDS, np.int64)
-    header[VERSION_WORD] = LAYOUT_VERSION
-    header[CHANNEL_COUNT] = channels
-    header[INSTRUMENT_ROOM] = room.instruments
-    header[RECORD_ROOM] = records
-    header[RECORD_TOP] = 1
-    header[ORDER_ROOM] = room.orders
-    header[LEVEL_ROOM] = room.levels
-    header[NODE_ROOM] = room.nodes
-    header[LADDER_ROOM] = room.ladders
-    header[NODE_FREE] = -1
-    header[INSTRUMENT_MASK] = _slots(room.instruments) - 1
-    header[ORDER_MASK] = _slots(room.orders) - 1
-    header[LEVEL_MASK] = _slots(room.levels) - 1
-    end = HEADER_WORDS
-    for base, words in (
-        (CHANNELS, channels * CHANNEL_WORDS),
-        (INSTRUMENTS, room.instruments * INSTRUMENT_WORDS),
-        (RECORDS, records * RECORD_WORDS),
-        (NODES, room.nodes * NODE_WORDS),
-        (LADDERS, room.ladders),
-        (INSTRUMENT_SLOTS, int(header[INSTRUMENT_MASK]) + 1),
-        (ORDER_SLOTS, int(header[ORDER_MASK]) + 1),
-        (LEVEL_SLOTS, int(header[LEVEL_MASK]) + 1),
-    ):
-        header[base] = end
-        end += -(-words // LINE) * LINE
-    memory = aligned(end + LINE)  # a look ahead may read a little beyond the last table
-    memory[:HEADER_WORDS] = header
-    return memory
-
-
-def _at_least(room: Room, *, by_level: bool) -> Room:
-    """Return room for any one event, and for ladders only where there are any."""
-    return Room(
-        instruments=max(room.instruments, LINE),
-        orders=max(room.orders, LINE),
-        levels=max(room.levels, LINE),
-        nodes=max(room.nodes, 2 * PATH_DEPTH),
-        ladders=max(room.ladders, 2 * LADDER_LIMIT) if by_level else 0,
-    )
-
-
-def _slots(keys: int) -> int:
-    """Return the size of a table for so many keys: a power of two that they fill by half at most."""
-    return max(LINE, 1 << (2 * keys - 1).bit_length())
-
-
-def _larger(memory: Words, room: int, used: int, needed: int = 1) -> int:
-    have, free = int(memory[room]), int(memory[room] - memory[used])
-    return 2 * have if 4 * free < have or free < needed else have
-
-
-def _signed(value: int) -> int:
-    value &= (1 << 64) - 1
-    return value - (1 << 64) if value >> 63 else value
-
-
-def _rehash(slots: Words, table: Words) -> None:
-    from simbench.book.table import fill
-
-    fill(slots, table)

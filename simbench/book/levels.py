@@ -15,7 +15,6 @@ from simbench.book.layout import (
     BEFORE,
     BEHIND,
     CHANNEL,
-    COUNT,
     ID,
     KEY,
     LEVEL,
@@ -164,12 +163,3 @@ def set_level(
         memory[level + QUANTITY] = quantity
         memory[level + ORDERS] = max(orders, -1)
     touch(memory, instrument)
-
-
-@direct
-def empty_prices(memory: Words, instrument: int) -> None:
-    """Remove all levels by price of an instrument; their orders are gone already."""
-    for number in range(4):
-        side = instrument + SIDES + number * SIDE_WORDS
-        while memory[side + COUNT] > 0:
-            remove_level(memory, tree.best(memory, side))

@@ -13,6 +13,7 @@ from simbench.book.layout import (
     BEFORE,
     BEHIND,
     COUNT,
+    CURRENT,
     DUPLICATE_ORDER,
     ID,
     INT64_MAX,
@@ -29,8 +30,10 @@ from simbench.book.layout import (
     PRICE,
     PRIORITY,
     QUANTITY,
+    SEQUENCE,
     SIDE_WORDS,
     SIDES,
+    STATE,
     UNKNOWN_INSTRUMENT,
     UNKNOWN_ORDER,
 )
@@ -121,11 +124,11 @@ def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, t
         if side > 3 or quantity <= 0:
             count_anomaly(memory, channel, BAD_SIDE if side > 3 else BAD_QUANTITY, 1, time)
             return instrument
-    return enter(memory, channel, instrument, side, order, price, quantity, priority, time)
+    return _enter(memory, channel, instrument, side, order, price, quantity, priority, time)
 
 
-@direct
-def enter(
+@direct_inlined
+def _enter(
     memory: Words,
     channel: int,
     instrument: int,
@@ -187,15 +190,20 @@ def remove_order(memory: Words, channel: int, order: int) -> None:
 
 
 @direct
-def empty_orders(memory: Words, channel: int, instrument: int) -> None:
-    """Remove all orders of an instrument, and with them the levels that have any."""
+def empty_book(memory: Words, channel: int, instrument: int, sequence: int) -> None:
+    """Remove all orders and levels by price of an instrument; its book is known then, up to a sequence of its own."""
     for number in range(4):
         side = instrument + SIDES + number * SIDE_WORDS
         while memory[side + COUNT] > 0:
-            first = memory[address(memory, tree.best(memory, side)) + BEHIND]
-            if memory[address(memory, first) + LEVEL] == first:
-                break  # a level without a queue: books by price
-            remove_order(memory, channel, memory[address(memory, first) + ID])
+            level = tree.best(memory, side)
+            order = memory[address(memory, level) + BEHIND]
+            if order == level:
+                remove_level(memory, level)
+            else:
+                remove_order(memory, channel, memory[address(memory, order) + ID])
+    memory[instrument + STATE] = CURRENT
+    memory[instrument + SEQUENCE] = sequence
+    touch(memory, instrument)
 
 
 @direct_inlined

@@ -29,6 +29,8 @@ MASK64 = (1 << 64) - 1
 # How kernels are compiled. Without numba's runtime there is no counting of references, which costs 5 ns an array and
 # call where the optimizer cannot prove it away, and allocation is an error of the compiler instead of a rule.
 KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+# Not in the checked build, where every index is a branch: what is compiled in place there takes minutes to optimize.
+INLINED: dict[str, Any] = {"forceinline": not getattr(config, "BOUNDSCHECK", False)}
 
 
 def kernel(function: F) -> F:
@@ -39,20 +41,31 @@ def kernel(function: F) -> F:
 
 def inlined(function: F) -> F:
     """Compile as `kernel` does, always in place of the call: for what is small and hot, or called from one place."""
-    compiled: F = njit(**KERNEL, forceinline=True)(function)
+    compiled: F = njit(**KERNEL, **INLINED)(function)
     return compiled
 
 
 def direct(function: F) -> F:
     """Compile as `kernel` does, but a negative index is outside the array, not counted from its end (indexing.py)."""
-    compiled: F = njit(**KERNEL, error_model="numpy")(function)
+    compiled: F = _once_for_integers(njit(**KERNEL, error_model="numpy")(function))
     return compiled
 
 
 def direct_inlined(function: F) -> F:
     """Compile as `direct` does, always in place of the call."""
-    compiled: F = njit(**KERNEL, error_model="numpy", forceinline=True)(function)
+    compiled: F = _once_for_integers(njit(**KERNEL, **INLINED, error_model="numpy")(function))
     return compiled
+
+
+def _once_for_integers(dispatcher: Any) -> Any:
+    """Compile for int64 where a caller passes a constant; Numba would compile again for every value of it."""
+    template = getattr(dispatcher, "get_call_template", None)
+    general: Any = types.unliteral
+    if template is not None:
+        dispatcher.get_call_template = lambda args, kws: template(
+            tuple(general(kind) for kind in args), {name: general(kind) for name, kind in kws.items()}
+        )
+    return dispatcher
 
 
 def kernel_as(signature: Any) -> Callable[[F], F]:
