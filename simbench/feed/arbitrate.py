@@ -1,13 +1,13 @@
-"""The arbitration: one packet in, a verdict out; a clock that moves; held packets that go on.
+"""The arbitration: one packet in, a verdict out.
 
 Pure functions of (memory, slab) and their arguments. `now` is whatever clock the caller runs by, as a rule replay
 time, and must not go back. The way of one packet:
 
     verdict = offer(...)
-    NEED_ROOM     nothing has changed: Sequencer.grow(), offer again
-    DRAIN    release() until NIL, offer again
-    DELIVER  decode it after its first memory[OUT_SKIP] units
-    any      while memory[OUT_MORE]: release() and decode what memory[OUT_START]... say, out of the slab
+    NEED_ROOM  nothing has changed: Sequencer.grow(), offer again
+    DRAIN      not taken yet: release() until NIL, offer again
+    DELIVER    decode it after its first memory[OUT_SKIP] units
+    any        while memory[OUT_MORE]: release() and decode what memory[OUT_START]... say, out of the slab
 
 Deadlines count in offer() and in tick() alike, so that decisions do not depend on how often tick() is called.
 """
@@ -26,7 +26,7 @@ from simbench.feed.admit import (
     refresh,
     refresh_line,
 )
-from simbench.feed.doubts import begin_in_doubt, completes, resolve, ripen, settle, wait_in_doubt
+from simbench.feed.doubts import begin_in_doubt, completes, resolve, settle, wait_in_doubt
 from simbench.feed.epochs import (
     FRESH,
     OLD,
@@ -34,12 +34,9 @@ from simbench.feed.epochs import (
     has_epoch,
     place,
 )
-from simbench.feed.gaps import give_up, open_units, record
+from simbench.feed.gaps import give_up, open_units
 from simbench.feed.layout import (
-    BY_DAMAGE,
-    BY_END,
     BY_OVERFLOW,
-    BY_TIME,
     C_RECENT,
     CHANNEL,
     CHANNEL_WORDS,
@@ -48,25 +45,13 @@ from simbench.feed.layout import (
     DOUBT,
     DOUBT_JUMP,
     DRAIN,
-    DUE,
     E_SESSION,
     EMPTY,
     HEARTBEAT,
     HELD,
-    HOLE,
-    HOLE_WORDS,
     INVALID,
     INVALIDS,
     JOINING,
-    K_ARRIVED,
-    K_FIRST,
-    K_FLAGS,
-    K_LENGTH,
-    K_LINE,
-    K_ORDINAL,
-    K_SENT,
-    K_SESSION,
-    K_UNITS,
     L_CONFLICTS,
     L_DATAGRAMS,
     L_DUPLICATES,
@@ -87,28 +72,16 @@ from simbench.feed.layout import (
     LINE_WORDS,
     LINES_AT,
     LIVE,
-    LOST,
     NEED_ROOM,
-    NEVER,
     NIL,
-    O_DETECTED,
-    OUT_ARRIVED,
-    OUT_CHANNEL,
-    OUT_END,
     OUT_FIRST,
-    OUT_FLAGS,
-    OUT_LINE,
     OUT_MORE,
-    OUT_ORDINAL,
     OUT_SENT,
-    OUT_SESSION,
     OUT_SKIP,
-    OUT_START,
     OUT_STREAM,
     OUT_UNITS,
     REFUSALS,
     REFUSED,
-    S_CHANNEL,
     S_DUE,
     S_ENDED,
     S_EPOCH,
@@ -116,10 +89,7 @@ from simbench.feed.layout import (
     S_FAST,
     S_HOLE,
     S_ID,
-    S_JOINED,
     S_KEY,
-    S_LINES,
-    S_PENDING,
     S_SENT,
     S_SESSION,
     S_STATE,
@@ -128,24 +98,22 @@ from simbench.feed.layout import (
     SEEN,
     SEQUENCE_LIMIT,
     SLOT,
-    SLOT_BYTES,
     STREAM,
     STREAM_WORDS,
     T_BASE,
     T_CAPACITY,
     T_FREE,
     T_LIMIT,
-    T_USED,
     W_DIGEST,
     W_FIRST,
     W_UNITS,
-    WAIT_NS,
     WINDOW,
     WINDOW_WORDS,
 )
-from simbench.feed.missing import add_missing, track
-from simbench.feed.slab import hold, pop, slot_row, store
-from simbench.feed.streams import create, find, has_room, has_room_for_all, stream_base
+from simbench.feed.missing import track
+from simbench.feed.passage import expire
+from simbench.feed.slab import hold, store
+from simbench.feed.streams import create, find, has_room
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import END_OF_SESSION, UNSEQUENCED
 
@@ -256,7 +224,7 @@ def _consider(
         memory[OUT_MORE] = 1 if is_ready(memory, stream) else 0
         return DELIVER
     if now >= memory[stream + S_DUE]:
-        _expire(memory, stream, now)
+        expire(memory, stream, now)
     if is_ready(memory, stream):
         return DRAIN
     where = place(memory, stream, line, session, first, units, flags, sent, digest)
@@ -368,172 +336,3 @@ def _make_room(memory: Words, stream: int, first: int, units: int, now: int) -> 
         give_up(memory, stream, BY_OVERFLOW, now)
         refresh(memory, stream)
     return False
-
-
-@kernel
-def _expire(memory: Words, stream: int, now: int) -> None:
-    """Let the time that has passed take effect on a stream; records close at the deadline, whenever this is called."""
-    wait = memory[WAIT_NS]
-    if memory[stream + S_STATE] == JOINING and now >= memory[stream + S_JOINED] + wait:
-        go_live(memory, stream)
-    while memory[stream + S_STATE] == LIVE and memory[stream + S_HOLE] != NIL:
-        deadline = memory[memory[HOLE + T_BASE] + memory[stream + S_HOLE] * HOLE_WORDS + O_DETECTED] + wait
-        if now < deadline:
-            break
-        give_up(memory, stream, BY_TIME, deadline)
-    ripen(memory, stream, now, now - wait)
-    limit(memory, stream, now)
-    refresh(memory, stream)
-
-
-@kernel
-def tick(memory: Words, now: int) -> int:
-    """Let time pass: return how many streams have something to release, or NEED_ROOM."""
-    if now < memory[DUE]:
-        return 0
-    return _pass_time(memory, now)
-
-
-@kernel
-def _pass_time(memory: Words, now: int) -> int:
-    if not has_room_for_all(memory):
-        return NEED_ROOM
-    ready = 0
-    memory[DUE] = NEVER
-    for number in range(memory[STREAM + T_USED]):
-        stream = stream_base(memory, number)
-        if now >= memory[stream + S_DUE]:
-            _expire(memory, stream, now)
-        else:
-            memory[DUE] = min(memory[DUE], memory[stream + S_DUE])
-        ready += 1 if is_ready(memory, stream) else 0
-    return ready
-
-
-@kernel
-def due_stream(memory: Words) -> int:
-    """Return a stream that has something to release, NIL where none has."""
-    if memory[SLOT + T_USED] == 0:
-        return NIL
-    for number in range(memory[STREAM + T_USED]):
-        if is_ready(memory, stream_base(memory, number)):
-            return number
-    return NIL
-
-
-@kernel
-def channel_of(memory: Words, number: int) -> int:
-    """Return the channel of a stream."""
-    channel: int = memory[stream_base(memory, number) + S_CHANNEL]
-    return channel
-
-
-@kernel
-def release(memory: Words, number: int) -> int:
-    """Hand out the next held packet of a stream that can go on; return its slot, or NIL.
-
-    Its messages are slab[memory[OUT_START]:memory[OUT_END]], to be decoded after memory[OUT_SKIP] units; they stay
-    there until the next offer. memory[OUT_FIRST] and the words behind it say what else the header said.
-    """
-    stream = stream_base(memory, number)
-    while is_ready(memory, stream):
-        slot = pop(memory, stream)
-        row = slot_row(memory, slot)
-        first, units = memory[row + K_FIRST], memory[row + K_UNITS]
-        expected = memory[stream + S_EXPECTED]
-        if first + units <= expected:
-            refresh(memory, stream)
-            continue
-        memory[stream + S_EXPECTED] = first + units
-        memory[stream + S_SENT] = memory[row + K_SENT]
-        memory[OUT_STREAM] = number
-        memory[OUT_SKIP] = expected - first
-        memory[OUT_START] = slot * memory[SLOT_BYTES]
-        memory[OUT_END] = slot * memory[SLOT_BYTES] + memory[row + K_LENGTH]
-        memory[OUT_FIRST] = first
-        memory[OUT_UNITS] = units
-        memory[OUT_SENT] = memory[row + K_SENT]
-        memory[OUT_LINE] = memory[row + K_LINE]
-        memory[OUT_CHANNEL] = memory[stream + S_CHANNEL]
-        memory[OUT_ORDINAL] = memory[row + K_ORDINAL]
-        memory[OUT_ARRIVED] = memory[row + K_ARRIVED]
-        memory[OUT_SESSION] = memory[row + K_SESSION]
-        memory[OUT_FLAGS] = memory[row + K_FLAGS]
-        refresh(memory, stream)
-        return slot
-    refresh(memory, stream)
-    for line in range(memory[stream + S_LINES]):
-        refresh_line(memory, stream, line_base(stream, line))
-    return NIL
-
-
-@kernel
-def malformed(memory: Words, number: int, first: int, last: int, now: int) -> int:
-    """Record units that were delivered but could not be decoded as lost; 0 or NEED_ROOM."""
-    stream = stream_base(memory, number)
-    if not has_room(memory, memory[stream + S_CHANNEL], 0):
-        return NEED_ROOM
-    if first <= last:
-        record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, NIL, NIL)
-    return 0
-
-
-@kernel
-def new_epoch(memory: Words, channel: int, now: int) -> int:
-    """Make the next packet of each of a channel's streams begin an epoch: the replayer has looped or jumped.
-
-    What is open ends as lost; return how many streams have something to release, or NEED_ROOM.
-    """
-    if not has_room_for_all(memory):
-        return NEED_ROOM
-    ready = 0
-    for number in range(memory[STREAM + T_USED]):
-        stream = stream_base(memory, number)
-        if memory[stream + S_CHANNEL] != channel or memory[stream + S_STATE] == EMPTY:
-            continue
-        for line in range(memory[stream + S_LINES]):
-            resolve(memory, stream, line, now)
-        abandon(memory, stream, now)
-        memory[stream + S_PENDING] = 1
-        refresh(memory, stream)
-        for line in range(memory[stream + S_LINES]):
-            refresh_line(memory, stream, line_base(stream, line))
-        ready += 1 if is_ready(memory, stream) else 0
-    return ready
-
-
-@kernel
-def finish(memory: Words, now: int) -> int:
-    """End the data: what is open is lost, what a line did not bring it missed, what is held can go on.
-
-    Return how many streams have something to release, or NEED_ROOM; release and call again until it is 0.
-    """
-    if not has_room_for_all(memory):
-        return NEED_ROOM
-    ready = 0
-    for number in range(memory[STREAM + T_USED]):
-        stream = stream_base(memory, number)
-        if memory[stream + S_STATE] == EMPTY:
-            continue
-        ripen(memory, stream, now, NEVER)
-        if memory[stream + S_STATE] == JOINING:
-            go_live(memory, stream)
-        while memory[stream + S_HOLE] != NIL:
-            give_up(memory, stream, BY_END, now)
-        refresh(memory, stream)
-        if is_ready(memory, stream):
-            ready += 1
-        else:
-            _end_lines(memory, stream)
-    return ready
-
-
-@kernel
-def _end_lines(memory: Words, stream: int) -> None:
-    epoch, top = memory[stream + S_EPOCH], memory[stream + S_TOP]
-    for line in range(memory[stream + S_LINES]):
-        own = line_base(stream, line)
-        if memory[own + L_EPOCH] == epoch and memory[own + L_NEXT] < top:
-            add_missing(memory, own, epoch, memory[own + L_NEXT], top - 1)
-            memory[own + L_NEXT] = top
-        refresh_line(memory, stream, own)

@@ -4,7 +4,7 @@
     slot = release(memory, stream)
     ready = tick(memory, now)
 
-See `arbitrate` for what they promise and `layout` for the words that they set.
+See `arbitrate` and `passage` for what they promise and `layout` for the words that they set.
 """
 
 from __future__ import annotations
@@ -13,16 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simbench.feed import layout as at
-from simbench.feed.arbitrate import (
-    channel_of,
-    due_stream,
-    finish,
-    malformed,
-    new_epoch,
-    offer,
-    release,
-    tick,
-)
+from simbench.feed.arbitrate import offer
 from simbench.feed.layout import (
     BEFORE_START,
     CONFLICT,
@@ -53,6 +44,7 @@ from simbench.feed.layout import (
     SEEN,
     VERDICTS,
 )
+from simbench.feed.passage import channel_of, due_stream, finish, malformed, new_epoch, release, tick
 from simbench.feed.state import Settings, copy_slab, grow_memory, grow_slab, new_sequencer
 from simbench.feed.streams import stream_base
 
