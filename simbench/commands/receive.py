@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -34,9 +35,14 @@ def receive(
         raise SimbenchError("receive needs to know the feed: give it a definition with --feed feed.toml")
     if wire not in {"auto", interface}:
         raise SimbenchError("receive listens on the interface given by --on; --wire belongs to run")
-    show.announce_compilation()
+    names = [name for _, name in socket.if_nameindex()]
+    if interface not in names:
+        raise SimbenchError(f"there is no interface {interface}; there are {', '.join(names)}")
     from simbench.commands import progress
-    from simbench.commands.run import outcome, write_json
+    from simbench.commands.run import check_target, outcome, write_json
+
+    check_target(json_file)
+    show.announce_compilation()
     from simbench.receive.discover import adapted, read
     from simbench.session import Listening
     from simbench.wire.open import nic_receiver

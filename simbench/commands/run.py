@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from simbench.commands import show
 from simbench.commands.times import duration_ns, time_ns
+from simbench.errors import SimbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ def run(
     **arguments: Any,
 ) -> int:
     """Run a capture; 1 where gaps were lost or the data was damaged."""
+    check_target(json_file)
     show.announce_compilation()
     from simbench.receive.offline import open_source
 
@@ -105,6 +108,14 @@ def outcome(found: Mapping[str, Any]) -> int:
     book = found["book"]
     lost = any(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
     return int(lost or bool(book["messages"]["malformed"]))
+
+
+def check_target(path: Path | None) -> None:
+    """Refuse, before the run and not after it, a file that cannot be written."""
+    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+        raise SimbenchError(
+            f"cannot write {path}: it is a folder, or in one that is not there or not yours to write in"
+        )
 
 
 def write_json(path: Path, found: Mapping[str, Any]) -> None:
