@@ -22,6 +22,8 @@ from simbench.session import Plan, Session, run_quietly
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from simbench.wire.probe import Capabilities
+
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
@@ -38,12 +40,20 @@ def nothing_left() -> Iterator[None]:
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before
 
 
+@pytest.fixture(params=["ring", "veth"])
+def some_wire(request: pytest.FixtureRequest, capabilities: Capabilities) -> dict[str, str]:
+    """Return a wire in memory and one in the kernel: the processes end in the same way on the others."""
+    if request.param == "veth" and capabilities.veth:
+        pytest.skip(capabilities.veth)
+    return {"wire": request.param}
+
+
 @pytest.mark.parametrize(("victim", "name"), [("replay", "replayer"), ("receive", "receiver")])
 def test_killed_process_ends_the_run_with_one_line(
-    victim: str, name: str, wire: dict[str, str], slow: Path, itch: Path, nothing_left: None
+    victim: str, name: str, some_wire: dict[str, str], slow: Path, itch: Path, nothing_left: None
 ) -> None:
     """Kill -9 of either process: the other ends, the reason is one line, nothing is left, the next run works."""
-    with Session(open_source(slow), Plan(speed="1", **wire)) as session:
+    with Session(open_source(slow), Plan(speed="1", **some_wire)) as session:
         under_way(session)
         processes = [session.child("replay"), session.child("receive")]
         killed = session.child(victim)
@@ -55,7 +65,7 @@ def test_killed_process_ends_the_run_with_one_line(
         assert session.reader().snapshot().phase is Phase.FAILED
         assert [process.poll() is not None for process in processes if process is not None] == [True, True]
 
-    assert run_quietly(open_source(itch), speed="max", **wire)["book"]["messages"]["total"] == 2000
+    assert run_quietly(open_source(itch), speed="max", **some_wire)["book"]["messages"]["total"] == 2000
 
 
 def test_killed_parent_takes_its_children_with_it(
