@@ -9,6 +9,7 @@ import numpy as np
 
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import Capture, open_capture
+from simbench.errors import SimbenchError
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, NO_PAYLOAD, NO_UDP_CHECKSUM
 from simbench.receive import pipeline, result
 from simbench.receive.discover import find_feed
@@ -104,6 +105,9 @@ class Offline:
         only_line: str | None = None,
         on_events: Callable[[int, NDArray[Any]], None] | None = None,
     ) -> None:
+        names = sorted({line.name for channel in source.feed.channels for line in channel.lines})
+        if only_line is not None and only_line not in names:
+            raise SimbenchError(f"there is no line {only_line!r}; there are {', '.join(names)}")
         self.source = source
         self.receiver = Receiver(
             source.feed,
