@@ -35,13 +35,13 @@ INLINED: dict[str, Any] = {"forceinline": not getattr(config, "BOUNDSCHECK", Fal
 
 def kernel(function: F) -> F:
     """Compile a function that allocates nothing for the types it is called with; cached on disk."""
-    compiled: F = njit(**KERNEL)(function)
+    compiled: F = _once_for_integers(njit(**KERNEL)(function))
     return compiled
 
 
 def inlined(function: F) -> F:
     """Compile as `kernel` does, always in place of the call: for what is small and hot, or called from one place."""
-    compiled: F = njit(**KERNEL, **INLINED)(function)
+    compiled: F = _once_for_integers(njit(**KERNEL, **INLINED)(function))
     return compiled
 
 
