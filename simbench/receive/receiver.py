@@ -13,8 +13,11 @@ from simbench.errors import SimbenchError
 from simbench.event import EVENT, RESET
 from simbench.feed.sequencer import Sequencer
 from simbench.frame import FRAME
+from simbench.kernel.pointer import pointer
 from simbench.protocol.contract import (
+    DECODE_SIGNATURE,
     EVENT_BUFFER,
+    FRAME_SIGNATURE,
     HEADER,
     INEXACT,
     MALFORMED,
@@ -110,8 +113,9 @@ class Receiver:
         if on_events is not None:
             self.state.words[pipeline.PARANOID] = pipeline.LOOK_FIRST
         padding = [self.protocols[0]] * (pipeline.PROTOCOLS - len(self.protocols))
-        self.framers = tuple(protocol.frame for protocol in (*self.protocols, *padding))
-        self.decoders = tuple(protocol.decode for protocol in (*self.protocols, *padding))
+        spoken = (*self.protocols, *padding)
+        self.framers = tuple(pointer(protocol.frame, FRAME_SIGNATURE) for protocol in spoken)
+        self.decoders = tuple(pointer(protocol.decode, DECODE_SIGNATURE) for protocol in spoken)
 
     def _kind(self, channel: Channel) -> int:
         protocol = load(channel.protocol, channel.schema)
