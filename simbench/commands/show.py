@@ -137,7 +137,7 @@ def _level(side: Sequence[Any], row: int) -> tuple[str, str, str]:
 
 def complain(line: str) -> None:
     """Print a line that is not the result itself."""
-    Console(stderr=True, highlight=False).print(line, markup=False)
+    Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
 
 
 def announce_compilation() -> None:
