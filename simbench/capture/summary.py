@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit
 
+from simbench.address import address_of
 from simbench.capture import kinds
 from simbench.capture.bursts import BurstProfile
 from simbench.capture.dissect import Dissector
@@ -190,23 +190,16 @@ def summarize(path: str | PathLike[str]) -> Summary:
 _TUNNELS: Final = frozenset(kinds.NAMES[word] for word in range(kinds.VLAN, kinds.IP_IN_IP + 1))
 
 
-def address_text(version: int, high: int, low: int) -> str:
-    """Return an address of a FLOW as people write it."""
-    if version == 4:
-        return str(IPv4Address(low))
-    return str(IPv6Address((high & (1 << 64) - 1) << 64 | low & (1 << 64) - 1))
-
-
 def group_text(flow: np.void) -> str:
     """Return the group and port of a FLOW: "224.0.31.1:14310"."""
-    address = address_text(int(flow["version"]), int(flow["group_high"]), int(flow["group_low"]))
+    address = address_of(flow, "group")
     port = int(flow["port"])
     return f"[{address}]:{port}" if flow["version"] == 6 else f"{address}:{port}"
 
 
 def source_text(flow: np.void) -> str:
     """Return the source address of a FLOW."""
-    return address_text(int(flow["version"]), int(flow["source_high"]), int(flow["source_low"]))
+    return str(address_of(flow, "source"))
 
 
 def _flows(flows: Frames, table: np.ndarray) -> list[FlowSummary]:

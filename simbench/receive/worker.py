@@ -74,6 +74,7 @@ class Worker:
         self._frames = np.zeros(end.batch, FRAME)
         self._ladders = np.zeros((4, t.SLOT_DEPTH, 4), np.int64)
         self.failure: BaseException | None = None
+        self._ended_at = 0  # clock when the replayer was first seen to have ended
         for row, group in enumerate(end.flows):
             receiver.routes[row] = receiver.router.of_group(group)
         self._name_lines()
@@ -166,8 +167,6 @@ class Worker:
             return True
         quiet = max(int(self.live[w.QUIET]), self._ended_at)
         return time.monotonic_ns() - quiet > DRAIN_NS
-
-    _ended_at = 0
 
     def watch(self, stopped: Callable[[], bool]) -> None:
         """Wait for the end: everything drained, a stop asked for, or a failure."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from simbench.address import address_of
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import open_capture
 from simbench.errors import SimbenchError
@@ -188,9 +189,13 @@ class Loader:
         flows = self._dissector.flows
         changed = r.sources(flows)
         moved = [
-            (f"{s.address(was, 'group')}:{was['port']}", str(s.address(was, "source")), str(s.address(now, "source")))
+            (
+                f"{address_of(was, 'group')}:{was['port']}",
+                str(address_of(was, "source")),
+                str(address_of(now, "source")),
+            )
             for was, now in zip(flows, changed, strict=True)
-            if self._choose(was) and s.address(was, "source") != s.address(now, "source")
+            if self._choose(was) and address_of(was, "source") != address_of(now, "source")
         ]
         return s.Plan(
             frames=int(counters[r.CHOSEN]),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from simbench.address import address_of
 from simbench.errors import SimbenchError
 from simbench.kernel.pure import kernel
 from simbench.replay import rebuild as r
@@ -171,22 +172,15 @@ def chooser(endpoints: Sequence[Endpoint]) -> Callable[[Any], bool]:
     def choose(flow: Any) -> bool:
         if not endpoints:
             return True
-        key = address(flow, "group"), int(flow["port"])
+        key = address_of(flow, "group"), int(flow["port"])
         return any(
-            (e.source is None or ip_address(e.source) == address(flow, "source"))
+            (e.source is None or ip_address(e.source) == address_of(flow, "source"))
             and (e.interface is None or e.interface == flow["interface"])
             and (e.capture is None or e.capture == flow["capture"])
             for e in table.get(key, ())
         )
 
     return choose
-
-
-def address(flow: Any, end: str) -> IPv4Address | IPv6Address:
-    """Return the "source" or "group" address of a FLOW record."""
-    mask = (1 << 64) - 1
-    high, low = int(flow[f"{end}_high"]) & mask, int(flow[f"{end}_low"]) & mask
-    return IPv6Address(high << 64 | low) if flow["version"] == 6 else IPv4Address(low & 0xFFFF_FFFF)
 
 
 def new_survey() -> Words:

@@ -126,7 +126,6 @@ class Processes:
             left = end - time.monotonic()
             if left <= 0:
                 return
-            next(iter(self._children.values())).poll()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 next(iter(self._children.values())).wait(min(LOOK_S, left))
 
