@@ -36,7 +36,6 @@ GUARD_NS: Final = 2_000  # closer to a deadline than this nothing is prepared: a
 CATCH_UP: Final = 32  # frames copied at once when behind; as many as a kernel takes from AF_XDP in one call
 SLICE_NS: Final = 1_000_000  # longest sleep: commands wait no longer
 STARVED_SLICE_NS: Final = 20_000
-AWAKE_NS: Final = 10_000_000  # nearer, it spins: halting empties caches, and the next frame is 0.95 us late, not 0.03
 WARM_NS: Final = 1_200  # before a deadline that was slept towards: time for a call that warms the way into the kernel
 MARGIN_LOW: Final = 60_000  # a virtual core wakes 50 us late at the median, 70 at p99; measured in the run
 MARGIN_HIGH: Final = 250_000
@@ -177,10 +176,7 @@ def send(
             if feed[FAILED]:
                 control[c.REASON] = c.LOADER_FAILED
                 status = w.STOPPED
-            if state[w.SLEEP]:
-                sleep_until(now + STARVED_SLICE_NS)  # the loader may need this core
-            else:
-                pause()
+            sleep_until(now + STARVED_SLICE_NS)  # the loader may need this core
             now = monotonic_ns()
             continue
 
@@ -196,8 +192,7 @@ def send(
 
         if state[w.HALTED]:
             if state[w.STEPS] == 0:
-                if state[w.SLEEP]:
-                    sleep_until(now + SLICE_NS)
+                sleep_until(now + SLICE_NS)
             elif waiting > 0:
                 hand_over(state, queue, control, side, words, commit, 1, monotonic_ns(), 0)
                 state[w.ANCHOR] = state[w.PASSED]
@@ -270,8 +265,10 @@ def send(
             else:
                 if now - state[w.PUBLISHED] > PUBLISH_NS:
                     _tell_time(state, control, now, recorded)
-                rest = AWAKE_NS if load_acquire(feed, LOADED) >= feed[END] else control[c.MARGIN_NS] + GUARD_NS
-                if state[w.SLEEP] and ahead > rest:
+                rest = control[c.MARGIN_NS] + GUARD_NS
+                if load_acquire(feed, LOADED) >= feed[END]:  # else the loader may need this core
+                    rest = max(rest, state[w.AWAKE])
+                if ahead > rest:
                     _nap(control, due)
                     slept = 1
                     full = 0

@@ -48,7 +48,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parent: process that this one ends with; 0 none, -1 the one that started it.
         budget: bytes that may be loaded; a quarter of the available memory where None.
         order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
-        receiver, window, ahead, batch, sleep, loop_gap_ns, paused, cpu: of replayer.Settings.
+        receiver, window, ahead, batch, awake_ns, loop_gap_ns, paused, cpu: of replayer.Settings.
     """
 
     capture: str
@@ -74,7 +74,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: int = 1024
     ahead: int = 256
     batch: int = 64
-    sleep: bool = True
+    awake_ns: int = 10_000_000
     loop_gap_ns: int = 10_000_000
     paused: bool = False
     cpu: int | None = None
@@ -136,7 +136,7 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
             side = np.zeros(side_rows(loader.plan.frames) * stamps.ROW, np.int64)
         settings = Settings(
             receiver=config.receiver, window=config.window, ahead=config.ahead, batch=config.batch,
-            serials=not config.as_recorded, sleep=config.sleep, loop_gap_ns=config.loop_gap_ns,
+            serials=not config.as_recorded, awake_ns=config.awake_ns, loop_gap_ns=config.loop_gap_ns,
             paused=config.paused, cpu=config.cpu,
         )  # fmt: skip
         replayer = Replayer(loader, end, control, side, settings)

@@ -19,7 +19,7 @@ SIDE_ROWS: Final = 3  # rows of the side table, a power of two
 SERIALS: Final = 4  # 1: the serial goes into the source MAC
 RECEIVER: Final = 5  # 1: wait for the receiver's READY, and take its credits
 LOOP_GAP: Final = 6  # ns of schedule time between the last frame of a loop and the first of the next
-SLEEP: Final = 7  # 0: spin only
+AWAKE: Final = 7  # ns before a deadline within which it spins and does not sleep
 PRIME_UNTIL: Final = 8  # recorded ns: what is earlier goes out as fast as the receiver takes it, unpaced
 # Where it stands.
 POSITION: Final = 16  # the next row to prepare
@@ -78,7 +78,7 @@ def new_state(*, batch: int = 64, ahead: int = 256, window: int = 1024, side_row
     """
     state = np.zeros(STATE_WORDS, np.int64)
     state[[BATCH, AHEAD, WINDOW, SIDE_ROWS]] = batch, ahead, window, side_rows
-    state[[SERIALS, RECEIVER, SLEEP, FRESH]] = 1
+    state[[SERIALS, RECEIVER, FRESH]] = 1
     state[LOOP_GAP] = 10_000_000
     state[[PRIME_UNTIL, CLOCK]] = UNBOUND
     return state

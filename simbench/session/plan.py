@@ -35,6 +35,7 @@ class Plan:
         as_recorded: frames as they were captured.
         everything: frames that are not the feed's as well.
         only_line: the one line of every channel that the receiver listens to.
+        watched: a terminal runs beside it and needs a core now and then.
     """
 
     wire: str = "auto"
@@ -51,6 +52,7 @@ class Plan:
     as_recorded: bool = False
     everything: bool = False
     only_line: str | None = None
+    watched: bool = False
 
 
 @dataclass(frozen=True)

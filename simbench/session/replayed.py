@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from simbench.measure import stamps
 from simbench.measure.snapshot import RunInfo
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
-from simbench.replay.replayer import side_rows
+from simbench.replay.replayer import AWAKE_NS, side_rows
 from simbench.replay.schedule import FOREVER, UNBOUND, endpoints
 from simbench.session.plan import Plan, cores, extent, names
 from simbench.session.processes import Processes
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simbench.measure.reader import Reader
     from simbench.receive.offline import Source
 
+CORES_WATCHED: Final = 3  # with fewer, a terminal preempts a replayer that never sleeps, for milliseconds
 MOST_TRACED: Final = 1 << 22  # frames whose stamps are kept for the proof of timing: 128 MiB
 
 
@@ -113,6 +114,7 @@ class Session(Processes):
             as_recorded=plan.as_recorded,
             verify=self.source.verify,
             cpu=cpu,
+            awake_ns=0 if plan.watched and len(os.sched_getaffinity(0)) < CORES_WATCHED else AWAKE_NS,
         )
 
     def reader(self) -> Reader:
