@@ -11,7 +11,8 @@ decode(data, start, end, skip, state, events) -> count
     Turn the messages of data[start:end] (header.start, header.end) after the first `skip` sequence units into events.
     The count of events; or -1 - count when the packet is malformed after so many events, with the code in
     state[ERROR] and the number of units that were good (skipped ones included) in state[UNITS].
-    The caller has set state[SEQUENCE] to the packet's first sequence and state[SENT] to its sent time.
+    The caller has set state[SEQUENCE] to the packet's first sequence, state[SENT] to its sent time and state[UNITS] to
+    the units that its header promised.
 
 state is int64[n] per channel: the slots below, then a counter per message type from COUNTS on, then what the protocol
 wants. The pipeline owns it and checkpoints copy it: everything a protocol remembers between packets is in there.
@@ -58,7 +59,7 @@ SEQUENCE: Final = 0  # in: sequence of the packet's first unit
 SENT: Final = 1  # in: the packet's sent time
 MIDNIGHT: Final = 2  # in: ns since 1970 of the local midnight, for protocols that count from there
 ERROR: Final = 3  # out: the last malformation's code
-UNITS: Final = 4  # out: good units of the packet that was malformed
+UNITS: Final = 4  # in: units that the packet's header promised; out: good units of the packet that was malformed
 MESSAGES: Final = 5  # counter: messages decoded
 UNKNOWN: Final = 6  # counter: messages of a type that the protocol does not know
 MALFORMED: Final = 7  # counter: packets malformed

@@ -177,6 +177,7 @@ def deliver(
     last = first + words[PACKET_UNITS] - 1
     state[SEQUENCE] = first
     state[SENT] = words[PACKET_SENT]
+    state[UNITS] = words[PACKET_UNITS]
     base = words[DECODED]
     count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base:])
     if count < 0:
