@@ -15,6 +15,7 @@ from numba import njit
 
 from simbench.kernel.pure import load_be16, load_be64
 from simbench.protocol.contract import BAD_HEADER, END_OF_SESSION, HEARTBEAT, TRUNCATED
+from simbench.protocol.sessions import intern_session, sessions_met
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,34 +30,6 @@ HEADER_SIZE: Final = 20
 COUNT_AT: Final = 18
 END_COUNT: Final = 0xFFFF
 HIGHEST: Final = 1 << 62  # sequence: no session gets there, and sums with it cannot wrap
-MAX_SESSIONS: Final = 64  # names that a channel remembers; a session more is a malformed header, never a wrong name
-SESSION_WORDS: Final = 2 + 2 * MAX_SESSIONS  # how many there are, the last one met, then two words a name
-
-
-@njit(inline="always")
-def intern_session(words: Words, at: int, head: int, tail: int) -> int:
-    """Return the index of a session's name in the table at words[at:at + SESSION_WORDS], -1 when it is full.
-
-    Args:
-        words: a state that holds the table.
-        at: where it starts.
-        head: the name's first 8 characters, big-endian.
-        tail: its last 2.
-    """
-    known, last = words[at], words[at + 1]
-    if known > 0 and words[at + 2 + 2 * last] == head and words[at + 3 + 2 * last] == tail:
-        return int(last)
-    for index in range(known):
-        if words[at + 2 + 2 * index] == head and words[at + 3 + 2 * index] == tail:
-            words[at + 1] = index
-            return index
-    if known == MAX_SESSIONS:
-        return -1
-    words[at + 2 + 2 * known] = head
-    words[at + 3 + 2 * known] = tail
-    words[at] = known + 1
-    words[at + 1] = known
-    return int(known)
 
 
 @njit(inline="always")
@@ -101,8 +74,7 @@ def session_names(words: Words, at: int) -> tuple[str, ...]:
     """Return the names in a table of sessions, by index; NULs and trailing spaces dropped."""
     mask = (1 << 64) - 1
     names = []
-    for index in range(int(words[at])):
-        head, tail = (int(word) & mask for word in words[at + 2 + 2 * index : at + 4 + 2 * index])
-        raw = head.to_bytes(8, "big") + tail.to_bytes(2, "big")
+    for head, tail in sessions_met(words, at):
+        raw = (head & mask).to_bytes(8, "big") + tail.to_bytes(2, "big")
         names.append(raw.decode("ascii", "replace").rstrip("\0 "))
     return tuple(names)

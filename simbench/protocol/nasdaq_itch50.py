@@ -23,7 +23,6 @@ from simbench.kernel.pure import (
     load_be48,
     load_be64,
     load_u8,
-    shift_right,
     unsigned,
 )
 from simbench.protocol.contract import (
@@ -44,8 +43,10 @@ from simbench.protocol.contract import (
     Protocol,
 )
 from simbench.protocol.itch50_layout import LAYOUTS, SIZES, TABLE, field_size, offset
-from simbench.protocol.moldudp64 import COUNT_AT, END_COUNT, HEADER_SIZE, SESSION_WORDS, read_header, session_names
+from simbench.protocol.moldudp64 import COUNT_AT, END_COUNT, HEADER_SIZE, read_header, session_names
 from simbench.protocol.moldudp64 import LAYOUT as MOLD_LAYOUT
+from simbench.protocol.sessions import SESSION_WORDS
+from simbench.protocol.text import symbol_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,9 +142,6 @@ SIDE_BEFORE_STOCK: Final = offset("A", "stock") - offset("A", "side")
 PRINTABLE_BEFORE_PRICE: Final = offset("C", "price") - offset("C", "printable")
 SELL: Final = ord("S")
 NOT_PRINTED: Final = ord("N")
-SPACES: Final = 0x2020202020202020
-LOW_BITS: Final = 0x7F7F7F7F7F7F7F7F
-HIGH_BITS: Final = -0x7F7F7F7F7F7F7F80  # 0x8080808080808080
 
 
 @kernel_as(FRAME_SIGNATURE)
@@ -153,17 +151,6 @@ def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> i
     if status != 0:
         state[ERROR] = status
     return int(status)
-
-
-@njit(inline="always")
-def stock_key(stock: int) -> int:
-    """Return a stock, loaded big-endian, with its trailing spaces as NULs: what pack_text makes of it.
-
-    The high bit of each byte that is no space is found without a branch; all below the lowest of these bytes goes.
-    """
-    other = stock ^ SPACES
-    marks = ((other & LOW_BITS) + LOW_BITS | other) & HIGH_BITS
-    return stock & -shift_right(marks & -marks, 7)
 
 
 @njit(inline="always")
@@ -194,7 +181,7 @@ def decode_rest(data: Bytes, at: int, out: Records) -> None:
     out["order"] = unsigned(load_field(data, at, REST[row + 1]))
     out["other"] = unsigned(load_field(data, at, REST[row + 2]))
     out["price"] = load_field(data, at, REST[row + 3])
-    out["instrument"] = unsigned(stock_key(load_field(data, at, REST[row + 4])))
+    out["instrument"] = unsigned(symbol_key(load_field(data, at, REST[row + 4])))
     out["quantity"] = letter << 8 | quantity if REST[row] == event.STATUS else quantity
     if REST[row] == event.DEFINE:
         out["order"] = out["instrument"]
@@ -263,7 +250,7 @@ def decode(data: Bytes, start: int, end: int, skip: int, state: Words, events: R
         out["quantity"] = load_be32(data, message + ROWS[row + SHARES]) & -(masks & 1)
         out["price"] = load_be32(data, price_at) & -((masks >> 1) & 1)
         out["other"] = unsigned(load_be64(data, message + ROWS[row + OTHER]) & -((masks >> 2) & 1))
-        out["instrument"] = unsigned(stock_key(load_be64(data, stock_at)) & -has_stock)
+        out["instrument"] = unsigned(symbol_key(load_be64(data, stock_at)) & -has_stock)
     state[MESSAGES] += max(unit - skip, 0)
     if status == 0 and at != end:
         status = BAD_LENGTH

@@ -33,8 +33,8 @@ from simbench.protocol.contract import (
 )
 from simbench.protocol.contract import MIDNIGHT as MIDNIGHT_SLOT
 from simbench.protocol.itch50_layout import LAYOUTS, SIZES, TABLE, read_message, write_message
-from simbench.protocol.moldudp64 import MAX_SESSIONS
 from simbench.protocol.nasdaq_itch50 import PROTOCOL, detect
+from simbench.protocol.sessions import MAX_SESSIONS
 
 # Sizes of the specification, section 1.
 SPECIFIED = {
