@@ -1,5 +1,7 @@
 """Lines found by looking: flows whose sequences overlap with the same packets belong to one channel.
 
+Only packets that are cut alike are compared: lines of some exchanges put the same messages into other datagrams.
+
 A flow that sends the same sequences over and over is the loop of a snapshot feed, and no line.
 """
 
@@ -13,11 +15,11 @@ from simbench.feed.definition import Channel, Feed, FeedRole, Line, split_group
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SHARED: Final = 0.5  # of the sequences that both flows have: as many must carry the same bytes
+SHARED: Final = 0.5  # of the packets of equal sequences that both flows have: as many must carry the same bytes
 ENOUGH: Final = 2  # packets that both have, at the least, unless one of the flows has fewer
 MOST: Final = 50_000  # packets of a flow that are remembered
 
-Key = tuple[int, int, int]  # session, stream, first sequence
+Key = tuple[int, int, int, int]  # session, stream, first sequence, units
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Observation:
         group: "a.b.c.d:port".
         source: address it comes from.
         protocol: its name.
-        packets: digest by (session, stream, first sequence), of the first packets with messages.
+        packets: digest by (session, stream, first sequence, units), of the first packets with messages.
         again: packets whose sequence was there already.
     """
 
@@ -38,9 +40,9 @@ class Observation:
     packets: dict[Key, int] = field(default_factory=dict)
     again: int = 0
 
-    def note(self, session: int, stream: int, first: int, digest: int) -> None:
+    def note(self, session: int, stream: int, first: int, units: int, digest: int) -> None:
         """Remember a packet."""
-        key = (session, stream, first)
+        key = (session, stream, first, units)
         if key in self.packets:
             self.again += 1
         elif len(self.packets) < MOST:

@@ -116,7 +116,8 @@ class _Watcher:
         while at < len(data) and self._protocol.frame(data, at, len(data), self._state, self._header) >= 0:
             if header["units"] > 0 and not header["flags"]:
                 digest = hash_bytes(data, int(header["start"]), int(header["end"]))
-                self.observation.note(int(header["session"]), int(header["stream"]), int(header["first"]), int(digest))
+                session, stream, first, units = (int(header[name]) for name in ("session", "stream", "first", "units"))
+                self.observation.note(session, stream, first, units, int(digest))
             at = max(at + 1, int(header["end"]))
 
 

@@ -17,7 +17,7 @@ def flow(
     """Return a flow whose packets' bytes depend on sequence and salt."""
     seen = Observation(group, source, protocol)
     for first in sequences:
-        seen.note(0, 0, first, hash((first, salt)))
+        seen.note(0, 0, first, 1, hash((first, salt)))
     return seen
 
 
@@ -52,8 +52,22 @@ def test_a_few_conflicts_do_not_part_two_lines() -> None:
     """Damage on one line leaves most packets equal."""
     damaged = flow(B, range(1, 50))
     for first in range(1, 20):
-        damaged.packets[0, 0, first] = -1
+        damaged.packets[0, 0, first, 1] = -1
     assert lines(flow(A, range(1, 50)), damaged) == [[("A", A), ("B", B)]]
+
+
+def test_lines_may_cut_the_same_messages_into_other_packets() -> None:
+    """Few packets are cut alike, and those are what is compared: equal bytes join the flows, other bytes do not."""
+    cuts = {A: (1, 2, 3), B: (2, 1, 1, 4), OTHER: (2, 1, 1, 4)}
+    flows = []
+    for group, sizes in cuts.items():
+        seen, first = Observation(group, "10.0.0.1", "iex.tops"), 1
+        for size in sizes * 20:
+            seen.note(0, 0, first, size, hash((first, size, group == OTHER)))
+            first += size
+        flows.append(seen)
+    assert 2 <= len(flows[0].packets.keys() & flows[1].packets.keys()) < len(flows[0].packets) / 2
+    assert lines(*flows) == [[("A", OTHER)], [("A", A), ("B", B)]]
 
 
 def test_three_lines_and_one_group_with_two_senders() -> None:
@@ -72,7 +86,7 @@ def test_a_loop_is_a_snapshot_feed_of_the_channel_next_to_it() -> None:
     """The same sequences over and over are no line, even where nothing else tells."""
     loop = flow("224.0.31.43:14341", range(1, 9))
     for first in (*range(1, 9), *range(1, 9)):
-        loop.note(0, 0, first, 7)
+        loop.note(0, 0, first, 1, 7)
     found = feed([loop, flow(A, range(1, 50)), flow("224.0.99.1:20000", range(1, 50), salt=3)], {})
     assert [[(other.role, other.group) for other in channel.feeds] for channel in found.channels] == [
         [("snapshot", "224.0.31.43:14341")],
@@ -96,5 +110,5 @@ def test_the_recorded_cme_channel_has_two_lines(real_captures: Path) -> None:
             group = f"{'.'.join(map(str, packet.dst))}:{packet.data.dport}"
             payload = bytes(packet.data.data)
             seen = flows.setdefault(group, Observation(group, "", "cme.mdp3"))
-            seen.note(0, 0, int.from_bytes(payload[:4], "little"), hash(payload))
+            seen.note(0, 0, int.from_bytes(payload[:4], "little"), 1, hash(payload))
     assert lines(*flows.values()) == [[("A", A), ("B", B)]]
