@@ -52,7 +52,9 @@ def _frame(packer: Packer, block: Messages | None, words: Words) -> Datagrams:
     beats = int(heartbeats.sum())
     size = int(messages.starts[firsts[-1]] - messages.starts[0]) + len(sent) * HEAD + beats * BEAT
     count = len(sent) + beats
-    out = Datagrams(np.zeros(size, np.uint8), np.empty(count + 1, np.int64), np.empty(count, np.int64))
+    out = Datagrams(
+        np.zeros(size, np.uint8), np.empty(count + 1, np.int64), np.empty(count, np.int64), messages=int(firsts[-1])
+    )
     fill(messages.data, messages.starts, firsts, sent, heartbeats, words, out.data, out.starts, out.sent)
     return out
 

@@ -44,6 +44,17 @@ def test_lines_of_one_channel_and_a_feed_that_names_them(tmp_path: Path) -> None
         assert word in done.feed
 
 
+def test_the_messages_of_an_mdp3_channel_are_counted(tmp_path: Path) -> None:
+    """As many as were asked for; heartbeats are none."""
+    path = tmp_path / "a.pcap"
+    done = generate("calm", path, "cme.mdp3", messages=200, seconds=1_800, instruments=5)
+    with path.open("rb") as file:
+        sizes = [len(dpkt.ethernet.Ethernet(raw).data.data.data) for _, raw in dpkt.pcap.Reader(file)]
+    assert sizes.count(12 + 10) > 20
+    assert done.messages == 200
+    assert generate("calm", path, "cme.mdp3", messages=201, instruments=5).messages == 201
+
+
 def test_the_announcement_bursts_a_hundredfold_at_two(tmp_path: Path) -> None:
     """The rate of messages on the wire jumps about a hundredfold at 14:00 in New York."""
     generate("announcement", tmp_path / "a.pcap", seconds=10, rate=500, instruments=10, lines=1)
