@@ -16,7 +16,7 @@ import numpy as np
 from simbench.errors import SimbenchError
 from simbench.protocol.cme_layout import shipped
 from simbench.protocol.sbe_codec import encode_generic
-from simbench.synth import itch_ladder, mdp3_flow, mdp3_market, mdp3_wire
+from simbench.synth import itch_ladder, mdp3_flow, mdp3_levels, mdp3_market, mdp3_wire
 from simbench.synth.lines import Line
 from simbench.synth.mdp3_packets import packets
 from simbench.synth.packing import Messages
@@ -159,7 +159,7 @@ def _definition(index: int, top: Any, count: int) -> dict[str, Any]:
         "SecurityGroup": f"S{index // 6 % 100}",
         "Asset": "SIM",
         "Symbol": symbol(index),
-        "SecurityID": mdp3_flow.FIRST_SECURITY + index,
+        "SecurityID": mdp3_levels.FIRST_SECURITY + index,
         "SecurityType": KINDS[kind],
         "CFICode": ("FFXXSX", "OCAFPS", "FMXXXX")[kind],
         "MaturityMonthYear.year": 2025 + index // 3 % 2,
@@ -188,12 +188,12 @@ def _definition(index: int, top: Any, count: int) -> dict[str, Any]:
     if kind == 1:
         under = index - 2
         row["NoUnderlyings"] = [
-            {"UnderlyingSecurityID": mdp3_flow.FIRST_SECURITY + under, "UnderlyingSymbol": symbol(under)}
+            {"UnderlyingSecurityID": mdp3_levels.FIRST_SECURITY + under, "UnderlyingSymbol": symbol(under)}
         ]
     if kind == 2:
         legs = [index - 4, index - 2]
         row["NoLegs"] = [
-            {"LegSecurityID": mdp3_flow.FIRST_SECURITY + leg, "LegSide": side, "LegRatioQty": 1}
+            {"LegSecurityID": mdp3_levels.FIRST_SECURITY + leg, "LegSide": side, "LegRatioQty": 1}
             for side, leg in enumerate(legs, start=1)
         ]
     return row
@@ -206,7 +206,7 @@ def _status(index: int | None, status: int, day: int) -> dict[str, Any]:
         "TransactTime": 0,
         "SecurityGroup": "S0" if index is None else None,
         "Asset": "SIM",
-        "SecurityID": None if index is None else mdp3_flow.FIRST_SECURITY + index,
+        "SecurityID": None if index is None else mdp3_levels.FIRST_SECURITY + index,
         "TradeDate": day,
         "MatchEventIndicator": 0x80,
         "SecurityTradingStatus": status,
@@ -221,7 +221,7 @@ def _limits(index: int, top: Any) -> dict[str, Any]:
             "HighLimitPrice": _price(index, top, 2 * itch_ladder.TICKS),
             "LowLimitPrice": _price(index, top, -itch_ladder.TICKS),
             "MaxPriceVariation": itch_ladder.TICKS * mdp3_market.TICK // (100 if index & 1 else 1),
-            "SecurityID": mdp3_flow.FIRST_SECURITY + index,
+            "SecurityID": mdp3_levels.FIRST_SECURITY + index,
             "RptSeq": mdp3_market.next_report(top),
         },
     )
@@ -233,7 +233,7 @@ def _daily(index: int, top: Any, entry_type: str, day: int) -> dict[str, Any]:
         49,
         {
             "MDEntryPx": _price(index, top, top["middle"]),
-            "SecurityID": mdp3_flow.FIRST_SECURITY + index,
+            "SecurityID": mdp3_levels.FIRST_SECURITY + index,
             "RptSeq": mdp3_market.next_report(top),
             "TradingReferenceDate": day,
             "SettlPriceType": 3,
