@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +13,7 @@ from simbench.book.instruments import find_instrument, judge
 from simbench.event import ASK, BID, IMPLIED_ASK, IMPLIED_BID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 LEVEL: Final = np.dtype([("price", "i8"), ("quantity", "i8"), ("orders", "i8"), ("known", "i8")])
 ORDER: Final = np.dtype([("order", "u8"), ("quantity", "i8"), ("priority", "u8")])
+PRICED: Final = np.dtype([("price", "i8"), *((name, ORDER[name]) for name in ORDER.names or ())])
 SIDE_NAMES: Final = {BID: "bids", ASK: "asks", IMPLIED_BID: "implied_bids", IMPLIED_ASK: "implied_asks"}
 
 
@@ -144,6 +147,14 @@ class Books:
         rows: NDArray[np.void] = out.reshape(-1).view(ORDER)
         return rows
 
+    def orders(self, index: int, side: int) -> NDArray[np.void]:
+        """Return the orders of a side, best price first and first in the queue first: PRICED[n]."""
+        word = self._word(index)
+        out = np.zeros((ladder.count_orders(self.memory, word, side), 4), np.int64)
+        ladder.fill_orders(self.memory, word, side, out)
+        rows: NDArray[np.void] = out.reshape(-1).view(PRICED)
+        return rows
+
     def digest(self, channel: int) -> str:
         """Return the digest of a channel's books, by level (digest.py)."""
         return self._digest(channel, with_orders=False)
@@ -194,20 +205,10 @@ class Books:
             ]
             if orders:
                 book[f"{name[:-1]}_orders"] = [
-                    [decimal(at, price), [[str(order), decimal(left, quantity)] for order, left, _ in queue]]
-                    for at, queue in self._queues(index, side)
+                    [decimal(at, price), [[str(order), decimal(left, quantity)] for _, order, left, _ in queue]]
+                    for at, queue in groupby(self.orders(index, side).tolist(), key=itemgetter(0))
                 ]
         return book
-
-    def _queues(self, index: int, side: int) -> Iterator[tuple[int, list[tuple[int, int, int]]]]:
-        word = self._word(index)
-        count = int(self.instruments["sides"][index, side, layout.COUNT])
-        out = np.zeros((1, count, 4), np.int64)
-        ladder.fill_prices(self.memory, word, side, count, out, 0, 0)
-        for price in out[0, :, 0].tolist():
-            queue = self.queue(index, side, price)
-            if len(queue):
-                yield price, queue.tolist()
 
     def _digest(self, channel: int, *, with_orders: bool) -> str:
         chosen = np.flatnonzero(self.instruments["channel"] == channel)

@@ -93,15 +93,6 @@ def fill_levels(
             out[plane, start + count, 3] = memory[rung + RUNG_STATE]
             count += 1
         return count
-    return fill_prices(memory, instrument, side, limit, out, plane, start)
-
-
-@direct
-def fill_prices(
-    memory: Words, instrument: int, side: int, limit: int, out: NDArray[np.int64], plane: int, start: int
-) -> int:
-    """Write the best levels by price as `fill_levels` does, also where the channel's books are by number."""
-    count = 0
     leaf = memory[instrument + SIDES + side * SIDE_WORDS + LAST]
     while leaf >= 0 and count < limit:
         at = memory[NODES] + leaf * NODE_WORDS
@@ -136,6 +127,47 @@ def fill_queue(memory: Words, instrument: int, side: int, price: int, out: NDArr
         out[row, 0] = memory[at + ID]
         out[row, 1] = memory[at + QUANTITY]
         out[row, 2] = memory[at + PRIORITY]
+
+
+@direct
+def count_orders(memory: Words, instrument: int, side: int) -> int:
+    """Count the orders of a side; `instrument` is the word where it begins."""
+    count = 0
+    leaf = memory[instrument + SIDES + side * SIDE_WORDS + LAST]
+    while leaf >= 0:
+        at = memory[NODES] + leaf * NODE_WORDS
+        for position in range(memory[at + NODE_SIZE]):
+            record = memory[at + NODE_CHILD + position]
+            level = address(memory, record)
+            if memory[level + BEHIND] != record:
+                count += memory[level + ORDERS]
+        leaf = memory[at + NODE_WORSE]
+    return int(count)
+
+
+@direct
+def fill_orders(memory: Words, instrument: int, side: int, out: NDArray[np.int64]) -> None:
+    """Write the orders of a side, best price first and in queue order, to out: int64[n, 4] (price and as fill_queue).
+
+    Also where the channel's books are by number, whose orders are beside their levels.
+    """
+    row = 0
+    leaf = memory[instrument + SIDES + side * SIDE_WORDS + LAST]
+    while leaf >= 0:
+        at = memory[NODES] + leaf * NODE_WORDS
+        for position in range(memory[at + NODE_SIZE] - 1, -1, -1):
+            record = memory[at + NODE_CHILD + position]
+            price = memory[address(memory, record) + PRICE]
+            order = memory[address(memory, record) + BEHIND]
+            while order != record:
+                word = address(memory, order)
+                out[row, 0] = price
+                out[row, 1] = memory[word + ID]
+                out[row, 2] = memory[word + QUANTITY]
+                out[row, 3] = memory[word + PRIORITY]
+                row += 1
+                order = memory[word + BEHIND]
+        leaf = memory[at + NODE_WORSE]
 
 
 @direct

@@ -37,6 +37,16 @@ def test_orders_queue_in_the_order_in_which_they_come(pair: Pair) -> None:
     assert best(pair, BID) == [(100, 12, 2), (99, 1, 1)]
 
 
+def test_the_orders_of_a_side_are_its_queues_from_the_best_price_on(pair: Pair) -> None:
+    """Each with its price and priority; a side without orders has none."""
+    pair.apply(events(*(add(n, BID, 100 + n * 7 % 5, n, priority=50 - n) for n in range(1, 12))))
+    rows = pair.engine.orders(pair.engine.find(0, "AB"), BID).tolist()
+    prices = range(104, 99, -1)
+    assert rows == [(p, n, n, 50 - n) for p in prices for n in range(11, 0, -1) if 100 + n * 7 % 5 == p]
+    assert [row[1:3] for row in rows if row[0] == 102] == queue(pair, BID, 102)
+    assert len(pair.engine.orders(pair.engine.find(0, "AB"), ASK)) == 0
+
+
 def test_bids_are_best_at_the_highest_price_and_asks_at_the_lowest(pair: Pair) -> None:
     """Both sides list their levels from the touch."""
     pair.apply(events(*(add(n, n % 2, 100 + n * 7 % 11 + n % 2 * 100, 1) for n in range(1, 12))))
