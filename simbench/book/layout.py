@@ -136,7 +136,7 @@ INSTRUMENT: Final = np.dtype(
         ("ladder_implied_room", "i8"),
         ("holes", "i8"),  # instrument sequences missed
         ("defined", "i8"),  # definitions seen
-        ("other", "i8"),  # second name of the instrument: `orders` of its definition (ITCH stock locate)
+        ("other", "i8"),  # what else the protocol keeps of the instrument: `orders` of its definition; 0 before
         ("status", "i8"),  # last trading status, the protocol's own code
         ("trades", "i8"),
         ("last_price", "i8"),  # of the last trade or printable execution

@@ -17,7 +17,7 @@ Books have levels by number. What a message becomes:
     snapshot (38, 52)          SNAPSHOT (other: the incremental sequence that it is at), STATUS, then a LEVEL_OVERLAY or
                                STATISTIC an entry, all FROM_SNAPSHOT
     snapshot of orders (44, 53) NOTE
-    definitions (27, 29, 41, 54, 55, 56) DEFINE; NOTE for one that is deleted
+    definitions (27, 29, 41, 54, 55, 56) DEFINE, with the schema version as `orders`; NOTE for one that is deleted
     status (30)                STATUS; instrument 0 where it is a group's: order: group, other: asset, as text
     quote request (39)         NOTE an instrument
     channel reset (4)          RESET

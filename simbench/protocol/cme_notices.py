@@ -138,6 +138,7 @@ def decode_definition(
     out = events[count]
     fill(out, event.NOTE if deleted else event.DEFINE, instrument, 0, time, state)
     out["level"] = depth
+    out["orders"] = version
     out["order"] = unsigned(take_text(data, body, block, state, row + SYMBOL, 0))
     out["other"] = unsigned(take_text(data, body, block, state, row + SYMBOL, 8))
     out["priority"] = unsigned(take_text(data, body, block, state, row + SYMBOL, 16))

@@ -188,3 +188,4 @@ def unpack_text(key: int) -> str:
 # quantity: price exponent (int8) | quantity exponent (int8) << 8 | 1 << 16 where these two are said |
 #   implied depth << 24
 # level: depth (0 not said)
+# orders: what else the protocol keeps of an instrument: ITCH its stock locate, CME the schema version it came in

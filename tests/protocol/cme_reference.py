@@ -247,6 +247,7 @@ def _definition(template: Template, fields: dict[str, Any]) -> dict:
         "flags": 0,
         "instrument": fields["SecurityID"] % WRAP,
         "level": depth.get("GBX", 0),
+        "orders": fields["header"]["version"],
         "order": int.from_bytes(symbol[:8], "big"),
         "other": int.from_bytes(symbol[8:16], "big"),
         "priority": int.from_bytes(symbol[16:], "big"),

@@ -1,0 +1,1 @@
+"""What an exchange's side of recovery serves, derived from what a receiver knows."""
