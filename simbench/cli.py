@@ -199,6 +199,7 @@ def convert(**arguments: Any) -> int:
 @click.option("--messages", type=int, help="Stop after so many messages.")
 @click.option("--rate", type=float, help="Messages a second while it is calm.")
 @click.option("--instruments", type=click.IntRange(1), default=None, help="By default the scenario's own.")
+@click.option("--snapshots", type=float, help="Seconds a loop of snapshots takes, cme.mdp3; by default 1, 0 for none.")
 def generate(**arguments: Any) -> int:
     """Make a seeded synthetic feed on lines A and B."""
     from simbench.commands.generate import generate as command

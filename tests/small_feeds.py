@@ -71,9 +71,10 @@ class Frame:
 
 
 def make(folder: Path, protocol: str, messages: int = 2000, **options: Any) -> Path:
-    """Generate a capture and its feed.toml in a new folder."""
+    """Generate a capture and its feed.toml in a new folder; nothing but lines where snapshots are not asked for."""
     folder.mkdir()
-    done = generate("calm", folder / "capture.pcap", protocol, messages=messages, **{"instruments": 8, **options})
+    chosen = {"instruments": 8, "snapshots": 0, **options}
+    done = generate("calm", folder / "capture.pcap", protocol, messages=messages, **chosen)
     (folder / "feed.toml").write_text(done.feed, encoding="utf-8")
     return folder / "capture.pcap"
 

@@ -17,8 +17,11 @@ def generate(*, scenario: str, output: Path, **options: Any) -> int:
 
     done = write(scenario, output, **{key: value for key, value in options.items() if value is not None})
     (output.parent / "feed.toml").write_text(done.feed, encoding="utf-8")
+    datagrams = f"{done.datagrams:,} datagrams on each line"
+    if done.recovery:
+        datagrams += f" and {done.recovery:,} of snapshots"
     show.console().print(
-        f"{output}: {scenario}, {done.protocol}, seed {done.seed}; {done.frames:,} frames, {done.datagrams:,} "
-        f"datagrams on each line, {iso(done.first_ns)} and {span(done.last_ns - done.first_ns)} on; feed.toml beside it"
+        f"{output}: {scenario}, {done.protocol}, seed {done.seed}; {done.frames:,} frames, {datagrams}, "
+        f"{iso(done.first_ns)} and {span(done.last_ns - done.first_ns)} on; feed.toml beside it"
     )
     return 0

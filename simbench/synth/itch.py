@@ -38,6 +38,7 @@ LINES: Final = (
     Line("A", "239.192.26.1:26400", "10.192.26.1:26400"),
     Line("B", "239.192.26.129:26401", "10.192.26.129:26401"),
 )
+FEEDS: Final = ()  # Nasdaq's snapshots are had over TCP (GLIMPSE)
 SESSION: Final = "SIM0000001"
 ORDERS_EACH: Final = 200  # live orders of an instrument, where nothing else is asked
 STEP_NS: Final = 1_000  # between the messages of the opening and of the end

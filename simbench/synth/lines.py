@@ -1,8 +1,9 @@
-"""Datagrams onto lines A, B...: what each line's skew makes of the times, as frames of a capture in order of time.
+"""Datagrams onto lines A, B..., and onto the feeds beside them, as frames of a capture in order of time.
 
 Line A carries a datagram when it is sent. Every further line carries the same datagram SKEW_NS later on average, with
 normal jitter of JITTER_NS cut at four deviations: so B is a few microseconds behind A, and first about once in fifteen
-times. A line never overtakes itself, so in a burst B is more seldom first.
+times. A line never overtakes itself, so in a burst B is more seldom first. What a feed beside
+the lines sends (snapshots) is carried once, when it is sent.
 """
 
 from __future__ import annotations
@@ -48,6 +49,21 @@ class Line:
     source: str
 
 
+@dataclass(frozen=True)
+class SideFeed:
+    """One feed of a channel beside its lines.
+
+    Attributes:
+        role: what it is for: "snapshot".
+        group: as a line's.
+        source: as a line's.
+    """
+
+    role: str
+    group: str
+    source: str
+
+
 @dataclass
 class Written:
     """What has been written so far.
@@ -55,6 +71,7 @@ class Written:
     Attributes:
         messages: of one line.
         datagrams: of one line.
+        recovery: datagrams of the feeds beside the lines.
         frames: of all.
         bytes: of their payloads, of one line.
         first_ns: stamp of the first frame, ns since 1970; 0 without any.
@@ -63,6 +80,7 @@ class Written:
 
     messages: int = 0
     datagrams: int = 0
+    recovery: int = 0
     frames: int = 0
     bytes: int = 0
     first_ns: int = 0
@@ -76,28 +94,41 @@ class LineWriter:
         path: of the capture.
         lines: one or more; the first is A.
         seed: of the jitter.
+        feeds: beside the lines.
 
     Raises:
         SimbenchError: nothing can be written there.
     """
 
-    def __init__(self, path: str | PathLike[str], lines: Sequence[Line], seed: int) -> None:
+    def __init__(
+        self, path: str | PathLike[str], lines: Sequence[Line], seed: int, feeds: Sequence[SideFeed] = ()
+    ) -> None:
         self.written = Written()
-        self._routes = [route(line.source, line.group) for line in lines]
+        self._lines = len(lines)
+        ends = [(line.source, line.group) for line in lines] + [(feed.source, feed.group) for feed in feeds]
+        self._routes = [route(source, group) for source, group in ends]
         self._random = [np.random.Generator(np.random.PCG64([seed, index])) for index in range(len(lines))]
         self._latest = np.zeros(len(lines), np.int64)
         self._waiting = _no_frames()
         self._writer = PcapWriter(path)
 
     def write(self, block: Datagrams) -> None:
-        """Append datagrams; what another line's next frame may precede waits."""
+        """Append datagrams; what another line's next frame may precede waits.
+
+        What a feed beside the lines sends comes before the block of the lines that it lies within.
+        """
         if not len(block):
             return
         sizes = np.diff(block.starts)
+        if block.feed is not None:
+            self.written.recovery += len(block)
+            flow = np.full(len(block), self._lines + block.feed)
+            self._waiting = _join(self._waiting, (block.data, block.sent, flow, block.starts[:-1], sizes))
+            return
         self.written.messages += block.messages
         self.written.datagrams += len(block)
         self.written.bytes += int(sizes.sum())
-        count = len(self._routes)
+        count = self._lines
         new = (
             block.data,
             np.concatenate([self._stamps(line, block.sent) for line in range(count)]),
@@ -149,7 +180,7 @@ class LineWriter:
             self._writer.discard()
 
 
-_Frames = tuple["Bytes", "Words", "Words", "Words", "Words"]  # data; and of each frame stamp, line, offset and size
+_Frames = tuple["Bytes", "Words", "Words", "Words", "Words"]  # data; and of each frame stamp, flow, offset and size
 
 
 def _no_frames() -> _Frames:
@@ -175,7 +206,14 @@ def _join(first: _Frames, second: _Frames) -> _Frames:
     )
 
 
-def feed_text(venue: str, channel: str, protocol: str, lines: Sequence[Line], timezone: str = "") -> str:
+def feed_text(
+    venue: str,
+    channel: str,
+    protocol: str,
+    lines: Sequence[Line],
+    timezone: str = "",
+    feeds: Sequence[SideFeed] = (),
+) -> str:
     """Return a feed.toml for one channel.
 
     Args:
@@ -184,10 +222,13 @@ def feed_text(venue: str, channel: str, protocol: str, lines: Sequence[Line], ti
         protocol: "nasdaq.itch50".
         lines: its lines.
         timezone: IANA name where the protocol counts from a local midnight.
+        feeds: beside the lines.
     """
     rows = ["[[channel]]", f'venue = "{venue}"', f'name = "{channel}"', f'protocol = "{protocol}"']
     if timezone:
         rows.append(f'timezone = "{timezone}"')
     for line in lines:
         rows += ["", "[[channel.line]]", f'name = "{line.name}"', f'group = "{line.group}"']
+    for feed in feeds:
+        rows += ["", "[[channel.feed]]", f'role = "{feed.role}"', f'group = "{feed.group}"']
     return "\n".join(rows) + "\n"

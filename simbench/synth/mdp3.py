@@ -4,7 +4,8 @@ Every other instrument is sent in the messages of schema version 8, prices at 1e
 1e-9: so the templates of both occur. Of each six, two are futures, two options and two spreads. The channel opens with
 a login, a channel reset, the definitions, and of each instrument status, limits and settlement; it ends with the
 settlements, closed statuses and a logout. In the scenario `open` the channel is reset once more at the bell: all books
-are empty and rptSeq starts again. Snapshots do not belong on an incremental channel and are not on it.
+are empty and rptSeq starts again. Beside the lines go the snapshots, by level and order by order, each kind on a group
+of its own as CME has it (mdp3_snapshots.py).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from simbench.errors import SimbenchError
 from simbench.protocol.cme_layout import shipped
 from simbench.protocol.sbe_codec import encode_generic
 from simbench.synth import itch_ladder, mdp3_flow, mdp3_levels, mdp3_market, mdp3_wire
-from simbench.synth.lines import Line
+from simbench.synth.lines import Line, SideFeed
 from simbench.synth.mdp3_packets import packets
 from simbench.synth.packing import Messages
 
@@ -38,6 +39,10 @@ TIMEZONE: Final = ""
 LINES: Final = (
     Line("A", "239.192.31.1:14999", "10.192.31.1:14999"),
     Line("B", "239.192.32.1:15999", "10.192.32.1:15999"),
+)
+FEEDS: Final = (  # as mdp3_snapshots.KINDS
+    SideFeed("snapshot", "239.192.31.2:14999", "10.192.31.2:14999"),
+    SideFeed("snapshot", "239.192.31.3:14999", "10.192.31.3:14999"),
 )
 ORDERS_EACH: Final = (
     80  # live orders of an instrument, where nothing else is asked: some levels lie beyond the ten shown
@@ -71,7 +76,12 @@ def datagrams(request: Request) -> Iterator[Datagrams]:
         raise SimbenchError(f"live orders must be 1 to {MAX_LIVE:,}, not {live:,}")
     if not request.limit >= mdp3_flow.LONGEST + 12:
         raise SimbenchError(f"a datagram must hold at least {mdp3_flow.LONGEST + 12} bytes, not {request.limit}")
-    yield from packets(session(request, live), window_ns=request.window_ns, limit=request.limit)
+    blocks = packets(session(request, live), window_ns=request.window_ns, limit=request.limit)
+    if request.snapshot_ns:
+        from simbench.synth.mdp3_snapshots import beside
+
+        blocks = beside(blocks, request)
+    yield from blocks
 
 
 def session(request: Request, live: int) -> Iterator[Messages]:

@@ -55,12 +55,14 @@ class Datagrams:
         starts: where each starts in data, and behind the last where it ends: int64[n + 1].
         sent: when each is sent, ns since 1970, never falling: int64[n].
         messages: in all of them.
+        feed: number of the feed beside the lines that sends them; None where the lines do.
     """
 
     data: Bytes
     starts: Words
     sent: Words
     messages: int = 0
+    feed: int | None = None
 
     def __len__(self) -> int:
         return len(self.sent)

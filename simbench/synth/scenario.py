@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 GENERATORS: Final = {"nasdaq.itch50": "simbench.synth.itch", "cme.mdp3": "simbench.synth.mdp3"}
 DATE: Final = "2025-06-18"  # a Wednesday on which the Federal Reserve announced at 14:00
 INSTRUMENTS: Final = 64
+SNAPSHOTS_S: Final = 1.0  # from one loop of snapshots to the next
+SHORTEST_LOOP_S: Final = 0.001
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Generated:
         seed: with which the same arguments give the same bytes.
         messages: of each line.
         datagrams: of each line, heartbeats and the like included.
+        recovery: datagrams of the feeds beside the lines.
         frames: of all lines.
         bytes: of one line's payloads.
         first_ns: stamp of the first frame, ns since 1970.
@@ -45,6 +48,7 @@ class Generated:
     seed: int
     messages: int
     datagrams: int
+    recovery: int
     frames: int
     bytes: int
     first_ns: int
@@ -67,6 +71,7 @@ def generate(
     date: str | day_of = DATE,
     window_ns: int = WINDOW_NS,
     limit: int = LIMIT,
+    snapshots: float | None = None,
     binary: str | PathLike[str] | None = None,
 ) -> Generated:
     """Write a capture.
@@ -85,6 +90,7 @@ def generate(
         date: the day, local to the venue.
         window_ns: how long a datagram stays open, see packing.py.
         limit: bytes of payload at most.
+        snapshots: seconds from one loop of snapshots to the next, 0 for none; 1 where the venue multicasts them.
         binary: where to write the same messages as an ITCH BinaryFILE as well.
 
     Raises:
@@ -106,10 +112,12 @@ def generate(
         live_orders=live_orders,
         window_ns=window_ns,
         limit=limit,
+        snapshot_ns=_snapshot_ns(snapshots, protocol, generator),
         binary=Path(binary) if binary is not None else None,
     )
     channel_lines = generator.LINES[: checked_lines(lines)]
-    with LineWriter(output, channel_lines, seed) as writer:
+    feeds = generator.FEEDS if request.snapshot_ns else ()
+    with LineWriter(output, channel_lines, seed, feeds) as writer:
         for block in generator.datagrams(request):
             writer.write(block)
     written = writer.written
@@ -119,9 +127,25 @@ def generate(
         seed=seed,
         messages=written.messages,
         datagrams=written.datagrams,
+        recovery=written.recovery,
         frames=written.frames,
         bytes=written.bytes,
         first_ns=written.first_ns,
         last_ns=written.last_ns,
-        feed=feed_text(generator.VENUE, generator.CHANNEL, protocol, channel_lines, generator.TIMEZONE),
+        feed=feed_text(generator.VENUE, generator.CHANNEL, protocol, channel_lines, generator.TIMEZONE, feeds),
     )
+
+
+def _snapshot_ns(seconds: float | None, protocol: str, generator: Generator) -> int:
+    """Return the cycle of snapshots that is asked for.
+
+    Raises:
+        SimbenchError: it makes no sense, or the venue has no multicast of them.
+    """
+    if seconds is None:
+        seconds = SNAPSHOTS_S if generator.FEEDS else 0.0
+    if seconds and not generator.FEEDS:
+        raise SimbenchError(f"{protocol} has no snapshots on multicast; leave that out")
+    if seconds and not SHORTEST_LOOP_S <= seconds < 1e6:
+        raise SimbenchError(f"snapshots must be 0 for none, or {SHORTEST_LOOP_S} seconds and more, not {seconds}")
+    return round(seconds * 1e9)

@@ -107,3 +107,34 @@ def test_a_generated_channel_builds_the_books_it_was_made_from(scenario: str, mo
     assert by_level.digest(0) != books_of(PROTOCOL, [*packets[:last], bytes(changed), *packets[last + 1 :]]).digest(0)
     for name in ("mdp3_market", "test_mdp3_channel"):
         sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("scenario", ["calm", "open"])
+def test_generated_snapshots_make_the_books_that_the_lines_make(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoded into empty books, a loop gives levels, or orders and queues, of the packet that it names."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "synth"))
+    from test_mdp3_channel import everything, loops, number_of, request
+
+    found = everything(request(scenario))
+    lines = [payload for _, payload in found[None]]
+    for feed, protocol in enumerate((PROTOCOL, PROTOCOL_ORDERS)):
+        whole = loops(found[feed])[:-1]
+        for loop in (whole[0], whole[-1]):
+            recovered, built = books_of(protocol, loop), books_of(protocol, lines[: number_of(loop[0])])
+            keys = built.instruments["key"].tolist()
+            assert sorted(recovered.instruments["key"].tolist()) == sorted(keys)
+            assert any(len(built.levels(index, 0)) > 1 for index in range(len(keys)))
+            for key in keys:
+                ours, theirs = recovered.find(0, key), built.find(0, key)
+                assert sides_of(recovered, key) == sides_of(built, key)
+                assert all((recovered.orders(ours, s) == built.orders(theirs, s)).all() for s in range(2))
+                if feed == 0:
+                    assert built.instruments["sequence"][theirs] == recovered.instruments["sequence"][ours]
+                    assert built.instruments["status"][theirs] == recovered.instruments["status"][ours]
+            assert (built.digest(0), built.digest_orders(0)) == (recovered.digest(0), recovered.digest_orders(0))
+            assert set(recovered.anomalies().values()) == {0}
+            changed = bytearray(loop[-1])
+            changed[12 + 10 + (59, 28)[feed] + 3 + (8, 24)[feed]] ^= 1
+            assert built.digest(0) != books_of(protocol, [*loop[:-1], bytes(changed)]).digest(0)
+    for name in ("mdp3_market", "test_mdp3_channel"):
+        sys.modules.pop(name, None)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simbench.errors import SimbenchError
+from simbench.receive.offline import open_source
 from simbench.synth.convert import convert
 from simbench.synth.scenario import generate
 from simbench.synth.timeline import SCENARIOS
@@ -47,12 +48,45 @@ def test_lines_of_one_channel_and_a_feed_that_names_them(tmp_path: Path) -> None
 def test_the_messages_of_an_mdp3_channel_are_counted(tmp_path: Path) -> None:
     """As many as were asked for; heartbeats are none."""
     path = tmp_path / "a.pcap"
-    done = generate("calm", path, "cme.mdp3", messages=200, seconds=1_800, instruments=5)
+    done = generate("calm", path, "cme.mdp3", messages=200, seconds=1_800, instruments=5, snapshots=60)
     with path.open("rb") as file:
         sizes = [len(dpkt.ethernet.Ethernet(raw).data.data.data) for _, raw in dpkt.pcap.Reader(file)]
     assert sizes.count(12 + 10) > 20
     assert done.messages == 200
     assert generate("calm", path, "cme.mdp3", messages=201, instruments=5).messages == 201
+
+
+def test_an_mdp3_channel_has_its_snapshots_beside_the_lines(tmp_path: Path) -> None:
+    """They are in the capture in order of time, counted apart, and known as the channel's with a feed and without."""
+    done = generate("calm", tmp_path / "capture.pcap", "cme.mdp3", messages=3_000, instruments=10, snapshots=0.2)
+    assert (done.messages, done.frames) == (3_000, 2 * done.datagrams + done.recovery)
+    with (tmp_path / "capture.pcap").open("rb") as file:
+        rows = [(stamp, dpkt.ethernet.Ethernet(raw).data) for stamp, raw in dpkt.pcap.Reader(file)]
+    assert [stamp for stamp, _ in rows] == sorted(stamp for stamp, _ in rows)
+    groups = {ip.dst: [bytes(other.data.data) for _, other in rows if other.dst == ip.dst] for _, ip in rows}
+    a, b, levels, orders = (
+        groups[bytes((239, 192, third, last))] for third, last in ((31, 1), (32, 1), (31, 2), (31, 3))
+    )
+    assert len(groups) == 4
+    assert a == b
+    assert len(levels) > 5
+    assert (len(a), len(levels) + len(orders)) == (done.datagrams, done.recovery)
+
+    by_looking = open_source(tmp_path / "capture.pcap").feed.channels
+    (tmp_path / "feed.toml").write_text(done.feed, encoding="utf-8")
+    for channels in (by_looking, open_source(tmp_path / "capture.pcap").feed.channels):
+        assert [(channel.protocol, len(channel.lines)) for channel in channels] == [("cme.mdp3", 2)]
+        assert sorted((feed.role, feed.group) for feed in channels[0].feeds) == [
+            ("snapshot", "239.192.31.2:14999"),
+            ("snapshot", "239.192.31.3:14999"),
+        ]
+
+
+def test_snapshots_can_be_left_out(tmp_path: Path) -> None:
+    """Then there is nothing but lines, in the capture and in its feed."""
+    done = generate("calm", tmp_path / "a.pcap", "cme.mdp3", messages=3_000, instruments=10, snapshots=0)
+    assert (done.messages, done.recovery, done.frames) == (3_000, 0, 2 * done.datagrams)
+    assert "snapshot" not in done.feed
 
 
 def test_the_announcement_bursts_a_hundredfold_at_two(tmp_path: Path) -> None:
@@ -86,6 +120,9 @@ def test_the_binaryfile_beside_it_has_the_same_messages(tmp_path: Path) -> None:
         {"seed": -1},
         {"date": "tomorrow"},
         {"messages": 0},
+        {"snapshots": 1},
+        {"protocol": "cme.mdp3", "snapshots": -1},
+        {"protocol": "cme.mdp3", "snapshots": 0.0001},
         {"instruments": 0},
     ],
 )
