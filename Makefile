@@ -1,10 +1,11 @@
-# make setup: .venv with everything; make demo: see it run; make test: prove it; make bench: the figures of the README.
+# make setup: .venv with everything; make demo: see it run; make test: prove it; make bench: the figures of the README;
+# make fuzz: ten million damaged datagrams.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench fuzz clean
 
 setup: $(STAMP)
 
@@ -31,6 +32,9 @@ test: lint
 bench: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@$(BIN)/python -m benchmarks
+
+fuzz: setup
+	@$(BIN)/python tests/fuzz/run.py
 
 clean:
 	rm -rf $(VENV)
