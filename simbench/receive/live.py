@@ -62,6 +62,7 @@ FIRST_FRAME: Final = 31
 TRACED: Final = 32  # rows of the trace filled
 NEXT_EPOCH: Final = 33  # of the frame at hand
 PACED: Final = 34  # not 0: it was sent at its deadline, not to prime or by a step
+WALL: Final = 35  # of a feed that nobody drives: ns since 1970 where the monotonic clock stood at 0
 LIVE: Final = 40
 
 # Statuses beyond the pipeline's.
@@ -268,7 +269,7 @@ def receive(
                 # While frames are under way they say what time it is; the replayer does only when nothing is.
                 settled = live[RECEIVED] >= sent or now - live[QUIET] > SILENT_NS
                 if live[DRIVEN] == 0:
-                    replay_now = now
+                    replay_now = live[WALL] + now
                 if settled and replay_now - words[pipeline.NOW] > TICK_NS:
                     words[pipeline.CLOCK] = replay_now
                     words[pipeline.INDEX] = 0
@@ -309,7 +310,7 @@ def receive(
                     return NEW_EPOCH
                 frames[i].stamp = live[RECORDED]
             elif live[DRIVEN] == 0:
-                frames[i].stamp = live[TAKEN]
+                frames[i].stamp = live[WALL] + live[TAKEN]
             else:
                 frames[i].stamp = words[pipeline.NOW]
             words[pipeline.INDEX] = i

@@ -68,6 +68,7 @@ class Worker:
         self.live = np.zeros(w.LIVE, np.int64)
         self.live[w.BLOCK] = block
         self.live[w.DRIVEN] = driven
+        self.live[w.WALL] = time.time_ns() - time.monotonic_ns()
         self.live[w.SIDE_ROWS] = len(side) // 8
         self.trace = np.zeros((trace, w.TRACE), np.int64)
         self.dissector = Dissector(capacity=FLOWS)
