@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 import time
@@ -39,7 +38,7 @@ def receive(
     if interface not in names:
         raise SimbenchError(f"there is no interface {interface}; there are {', '.join(names)}")
     from simbench.commands import progress
-    from simbench.commands.run import check_target, outcome, write_json
+    from simbench.commands.run import check_target, interruptible, outcome, write_json
 
     check_target(json_file)
     show.announce_compilation()
@@ -53,19 +52,19 @@ def receive(
     session = Listening(
         definition, spec, interface=interface, wait=wait, verify=checksum != "ignore", first_ns=time.time_ns()
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: session.stop())
     with session:
-        end = None if seconds is None else time.monotonic() + seconds
-        if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
-            progress.follow(session, until=end)
-        else:
-            from simbench_tui import run as show_terminal
+        session.wait_until_ready()  # Ctrl-C before that ends at once: there is nothing to report
+        with interruptible(session):
+            if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
+                if session.running():
+                    show.complain(f"listening on {interface}")
+                progress.follow(session, until=None if seconds is None else time.monotonic() + seconds)
+            else:
+                from simbench_tui import run as show_terminal
 
-            session.wait_until_ready()
-            show_terminal(session.reader(), None)
-        session.stop()
-        found = session.finish()
+                show_terminal(session.reader(), None)
+            session.stop()
+            found = session.finish()
     if json_file is not None:
         write_json(json_file, found)
     show.console().print(progress.summary(found))

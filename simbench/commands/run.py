@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,11 +14,11 @@ from simbench.commands.times import duration_ns, time_ns
 from simbench.errors import SimbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from simbench.receive.offline import Source
-    from simbench.session import Plan
+    from simbench.session import Listening, Plan, Session
 
 
 POLITE: Final = 10  # nice(2) of the terminal: on two cores it preempts the replayer; p99 of lateness 0.6 ms, not 3
@@ -74,6 +75,21 @@ def play(source: Source, what: Plan, *, headless: bool, json_file: Path | None) 
     session = Session(source, replace(what, watched=watched))
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
+    with interruptible(session), session:
+        if watched:
+            _show(session)
+        else:
+            progress.follow(session)
+        found = session.finish()
+    if json_file is not None:
+        write_json(json_file, found)
+    show.console().print(progress.summary(found))
+    return outcome(found)
+
+
+@contextlib.contextmanager
+def interruptible(session: Session | Listening) -> Iterator[None]:
+    """Let Ctrl-C, or SIGTERM, end a session with its report, and a second one at once."""
     interrupted = False
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -85,19 +101,10 @@ def play(source: Source, what: Plan, *, headless: bool, json_file: Path | None) 
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with session:
-            if watched:
-                _show(session)
-            else:
-                progress.follow(session)
-            found = session.finish()
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if json_file is not None:
-        write_json(json_file, found)
-    show.console().print(progress.summary(found))
-    return outcome(found)
 
 
 def _show(session: Any) -> None:

@@ -8,17 +8,21 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from small_feeds import digests, levels
 
 from simbench.measure import telemetry as t
+from simbench.wire import namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from simbench.session import Session
 
 PATIENCE_S = 60.0  # before a condition that should come true counts as a failure; a busy machine starts slowly
 FRAMES = t.counter("frames")
+SIMBENCH = (sys.executable, "-m", "simbench")
 
 
 def until(condition: Callable[[], object]) -> bool:
@@ -38,11 +42,19 @@ def under_way(session: Session) -> None:
 
 
 @contextmanager
-def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run simbench beside the test; killed at the end where it still runs."""
-    started = subprocess.Popen(
-        [sys.executable, "-m", "simbench", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def command(
+    *arguments: object, netns_fd: int = -1, words: Sequence[str] = SIMBENCH, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """Run simbench beside the test; killed at the end where it still runs.
+
+    Args:
+        *arguments: of the command.
+        netns_fd: network namespace to run in; -1 the test's own.
+        words: that start it.
+        **options: of Popen.
+    """
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = namespace.inside(netns_fd, subprocess.Popen, [*words, *map(str, arguments)], **pipes, **options)
     try:
         yield started
     finally:
@@ -85,3 +97,15 @@ def networks() -> tuple[set[str], set[str]]:
         with suppress(OSError):
             spaces.add(str((process / "ns" / "net").readlink()))
     return spaces, {path.name for path in Path("/sys/class/net").iterdir()}
+
+
+def same(expected: dict[str, Any], found: dict[str, Any]) -> None:
+    """Demand equal books, digests, messages and anomalies, and that there is something to compare."""
+    assert levels(expected) > 50
+    assert digests(found["book"]) == digests(expected)
+    assert found["book"]["messages"] == expected["messages"]
+    assert found["book"]["anomalies"] == expected["anomalies"]
+    assert found["book"]["books"] == expected["books"]
+    assert [channel["gaps"] for channel in found["book"]["channels"]] == [
+        channel["gaps"] for channel in expected["channels"]
+    ]

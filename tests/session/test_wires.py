@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from runs import same
 from small_feeds import ITCH, MDP3, digests, frames, levels, rebuilt, rewrite
 
 from simbench.receive.offline import Offline, open_source
@@ -19,18 +20,6 @@ STAGES = {"due_send", "send_hook", "hook_app", "app_book"}
 def run(path: Path, **plan: Any) -> dict[str, Any]:
     """Replay a capture and receive it; return the result of `run --json`."""
     return run_quietly(open_source(path), **plan)
-
-
-def same(expected: dict[str, Any], found: dict[str, Any]) -> None:
-    """Demand equal books, digests, messages and anomalies, and that there is something to compare."""
-    assert levels(expected) > 50
-    assert digests(found["book"]) == digests(expected)
-    assert found["book"]["messages"] == expected["messages"]
-    assert found["book"]["anomalies"] == expected["anomalies"]
-    assert found["book"]["books"] == expected["books"]
-    assert [channel["gaps"] for channel in found["book"]["channels"]] == [
-        channel["gaps"] for channel in expected["channels"]
-    ]
 
 
 def test_real_capture_at_max_is_as_offline(wire: dict[str, str], cme: Path) -> None:
