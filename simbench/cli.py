@@ -26,7 +26,8 @@ click.rich_click.COMMAND_GROUPS = {
     ],
 }
 
-CAPTURE = click.argument("capture", type=click.Path(path_type=Path))
+PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is told like every other mistake, in one line
+CAPTURE = click.argument("capture", type=PATH)
 
 
 def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -41,11 +42,9 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 FEED = options(
-    click.option(
-        "--feed", type=click.Path(path_type=Path), help="feed.toml; found beside the capture where not given."
-    ),
+    click.option("--feed", type=PATH, help="feed.toml; found beside the capture where not given."),
     click.option("--protocol", help="Protocol of every channel, instead of guessing: cme.mdp3, nasdaq.itch50, ..."),
-    click.option("--schema", type=click.Path(path_type=Path), help="SBE schema of your own, for later versions."),
+    click.option("--schema", type=PATH, help="SBE schema of your own, for later versions."),
     click.option(
         "--checksum",
         type=click.Choice(["auto", "verify", "ignore"]),
@@ -113,7 +112,7 @@ def book(**arguments: Any) -> int:
 @click.option("--to", "stop", help="Recorded time to stop at.")
 @click.option("--cold", is_flag=True, help="With --from: join in the middle, without what came before.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
 def run(**arguments: Any) -> int:
     """Replay a capture over a wire, receive it, build the books and show it live."""
     from simbench.commands.run import run as command
@@ -141,7 +140,7 @@ def replay(**arguments: Any) -> int:
 @WIRE
 @click.option("--seconds", type=float, help="Stop after so long.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
 def receive(**arguments: Any) -> int:
     """Receive a feed from an interface, build the books and show it live."""
     from simbench.commands.receive import receive as command
@@ -159,7 +158,7 @@ def demo(**arguments: Any) -> int:
 
 
 @cli.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, type=PATH)
 @click.option("--wire", "wires", multiple=True, help="Only these wires (offline is always checked).")
 def verify(**arguments: Any) -> int:
     """Rebuild golden captures over every wire there is and compare; exit 1 on any difference."""
@@ -180,8 +179,8 @@ def golden(**arguments: Any) -> int:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The capture to write.")
+@click.argument("file", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="The capture to write.")
 @click.option("--date", required=True, help="The trading day: YYYY-MM-DD.")
 def convert(**arguments: Any) -> int:
     """Turn an ITCH 5.0 BinaryFILE into a MoldUDP64 capture on lines A and B, at its own timestamps."""
@@ -192,7 +191,7 @@ def convert(**arguments: Any) -> int:
 
 @cli.command()
 @click.argument("scenario", type=click.Choice(["calm", "open", "announcement"]))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The capture to write.")
+@click.option("-o", "--output", type=PATH, required=True, help="The capture to write.")
 @click.option("--protocol", default="nasdaq.itch50", show_default=True, help="nasdaq.itch50 or cme.mdp3.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same bytes.")
 @click.option("--seconds", type=float, help="Length; by default the scenario's own.")

@@ -1,8 +1,12 @@
 """What every room's tests share: the real captures, and a word at the end on how many tests used them."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import nobody as no_rights
 import pytest
 from small_feeds import CME_FEED, ITCH, MDP3, make
 
@@ -38,6 +42,24 @@ def itch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mdp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a generated MDP3 capture of 2,000 messages beside its feed.toml; not to be written to."""
     return make(tmp_path_factory.mktemp("generated") / "mdp3", MDP3)
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """Return a folder that every user can reach; pytest's own are its user's alone."""
+    with tempfile.TemporaryDirectory(prefix="simbench-tests-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def nobody(open_folder: Path) -> dict[str, Any]:
+    """Return options of Popen for commands of a user without any right; skip, with the reason, where there is none."""
+    found = no_rights.options(open_folder / "home")
+    why = no_rights.missing(found)
+    if why:
+        pytest.skip(f"nobody cannot run simbench here: {why}")
+    return found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

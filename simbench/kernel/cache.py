@@ -8,12 +8,15 @@ key is the text of the function's module and of every module of this package tha
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import os
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from simbench.errors import SimbenchError
 
 LOCATOR = "simbench.kernel.cache.SourceLocator"
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -37,7 +40,7 @@ def install() -> None:
 
 def is_warm() -> bool:
     """Tell whether the receiver's loop has been compiled from the present sources on this machine."""
-    return _folder(PACKAGE / "receive" / "pipeline.py").is_dir()
+    return os.access(_folder(PACKAGE / "receive" / "pipeline.py"), os.R_OK | os.X_OK)
 
 
 @cache
@@ -96,8 +99,18 @@ class SourceLocator:
         self._line = line
 
     def ensure_cache_path(self) -> None:
-        """Create the folder."""
-        Path(self.get_cache_path()).mkdir(parents=True, exist_ok=True)
+        """Create the folder; called when something was compiled and has to be kept.
+
+        Raises:
+            SimbenchError: nothing can be kept there.
+        """
+        folder = _folder(self._file)
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SimbenchError(
+                f"compiled kernels cannot be kept in {directory()}; set SIMBENCH_CACHE to a folder of yours"
+            )
 
     def get_cache_path(self) -> str:
         """Return the folder, named after module and fingerprint."""
@@ -115,12 +128,6 @@ class SourceLocator:
     def from_function(cls, function: Any, file: str) -> SourceLocator | None:
         """Return a locator for a function whose source is a file, None for the interpreter's own prompt."""
         path = Path(file)
-        if not path.is_file() or not os.access(_writable(directory()), os.W_OK):
+        if not path.is_file():
             return None
         return cls(path.resolve(), function.__code__.co_firstlineno)
-
-
-def _writable(folder: Path) -> Path:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
