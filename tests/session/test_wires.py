@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from growing_feeds import with_channels, with_damage, with_holes, with_long_datagrams
 from runs import same
 from small_feeds import ITCH, MDP3, digests, frames, levels, rebuilt, rewrite
 
@@ -12,6 +13,7 @@ from simbench.receive.offline import Offline, open_source
 from simbench.session import run_quietly
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 STAGES = {"due_send", "send_hook", "hook_app", "app_book"}
@@ -125,3 +127,11 @@ def test_planted_loss_is_reported_over_a_wire_as_offline(wire: dict[str, str], i
     ranges = [(gap["first"], gap["last"], gap["outcome"]) for gap in found["book"]["channels"][0]["gaps"]]
     assert ranges == [(hole.sequence, hole.last, "lost")]
     assert digests(found["book"]) == digests(rebuilt(path))
+
+
+@pytest.mark.parametrize("make", [with_holes, with_damage, with_channels, with_long_datagrams])
+def test_sequencer_that_grows_on_the_way_is_as_offline(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    """The receiver's loop is left for more room in the middle of a datagram, and goes on where it was."""
+    path = make(tmp_path)
+
+    same(rebuilt(path), run(path, speed="max", wire="ring"))
