@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
 
-from benchmarks import host, memory, offline_itch, replay_timing, startup, wire_to_application
+from benchmarks import host, memory, offline_itch, replay_timing, startup, wire_equality, wire_to_application
 from benchmarks.report import Report, Section, show
 from simbench.errors import SimbenchError
 from simbench.wire.probe import probe
@@ -36,6 +36,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "offline": offline_itch.offline_itch,
     "memory": memory.memory,
     "startup": startup.startup,
+    "day": wire_equality.wire_equality,
 }
 WIDTH: Final = 160  # of what is piped into a file
 NEED_VETH: Final = {"timing": replay_timing.TITLE, "latency": wire_to_application.TITLE}

@@ -14,6 +14,7 @@ from benchmarks.offline_itch import OfflineItch, compare
 from benchmarks.replay_timing import NULLS, OURS, RUN, ReplayTiming
 from benchmarks.report import Range, Report, Section, Target, markdown, show
 from benchmarks.stamping import Recorded, score
+from benchmarks.wire_equality import Way, WireEquality, differences
 from benchmarks.wire_to_application import spread_evenly
 from simbench.capture.reader import open_capture
 from simbench.synth.scenario import generate
@@ -158,6 +159,39 @@ def _stamps_and_frames(capture: Path) -> tuple[np.ndarray, list[bytes]]:
     block = next(open_capture(capture).blocks())
     places = zip(block.frames["offset"].tolist(), block.frames["captured"].tolist(), strict=True)
     return block.frames["stamp"].copy(), [block.data[at : at + length].tobytes() for at, length in places]
+
+
+RESULT = {
+    "messages": {"total": 2, "by_type": {"A": 2}},
+    "anomalies": {"crossed": 0},
+    "channels": [{"digest": "d", "digest_orders": "o", "gaps": []}],
+    "books": [{"bids": [1], "asks": [1]}],
+}
+
+
+def test_every_part_of_a_result_that_differs_is_named() -> None:
+    """Equal results differ in nothing; empty books are no equality."""
+    assert differences(RESULT, RESULT) == []
+    assert differences(RESULT, {**RESULT, "messages": {"total": 2, "by_type": {"A": 1, "X": 1}}}) == ["messages"]
+    assert differences(RESULT, {**RESULT, "anomalies": {"crossed": 1}}) == ["anomalies"]
+    for name in ("digest", "digest_orders", "gaps"):
+        changed = {**RESULT, "channels": [{**RESULT["channels"][0], name: ["other"]}]}
+        assert differences(RESULT, changed) == [name]
+    empty = {**RESULT, "books": [{"bids": [1], "asks": []}]}
+    assert differences(empty, empty) == ["books: there are none to compare"]
+
+
+def test_a_wire_that_differs_misses_the_target() -> None:
+    """It is named in its row, and so is a wire that could not be tried."""
+    found = WireEquality(
+        [Way("offline", 9, 0.1, 5, 0), Way("ring", 9, 0.2, 5, 0)], (20, 23), ["not tried: veth xdp: why"]
+    )
+    assert found.section().targets[0].met
+    found.ways.append(Way("tap udp", 8, 0.2, 4, 1, ("messages", "gaps")))
+    section = found.section()
+    assert not section.targets[0].met
+    assert section.rows[-1] == ("tap udp", "8", "0.2", "4", "1", "messages, gaps")
+    assert section.notes == ("20 of 23 types of message occur", "not tried: veth xdp: why")
 
 
 def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
