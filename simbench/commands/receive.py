@@ -42,13 +42,13 @@ def receive(
 
     check_target(json_file)
     show.announce_compilation()
+    from simbench.feed.definition import joined
     from simbench.receive.discover import adapted, read
     from simbench.session import Listening
     from simbench.wire.open import nic_receiver
 
     definition = adapted(read(feed), protocol, schema)
-    groups = [line.group for channel in definition.channels for line in channel.lines]
-    spec = nic_receiver(interface, stack=stack, mode=mode, groups=groups)
+    spec = nic_receiver(interface, stack=stack, mode=mode, groups=joined(definition))
     session = Listening(
         definition, spec, interface=interface, wait=wait, verify=checksum != "ignore", first_ns=time.time_ns()
     )

@@ -17,6 +17,7 @@ Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Role = Literal["snapshot", "definitions", "retransmission", "refresh"]
 
 MAX_LINES: Final = 16  # as many as a gap record can tell of
+MAX_FEEDS: Final = 256  # as many as a route can name
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -118,6 +119,14 @@ def dump(feed: Feed) -> str:
     return "\n".join(out) + "\n" if out else "channel = []\n"
 
 
+def joined(feed: Feed) -> list[str]:
+    """Return the groups that a receiver joins: those of the lines and of the flows beside them, not servers to ask."""
+    flows: list[Line | FeedRole] = []
+    for channel in feed.channels:
+        flows += [*channel.lines, *(other for other in channel.feeds if other.role != "retransmission")]
+    return [flow.group for flow in flows]
+
+
 def split_group(text: str) -> tuple[Address, int]:
     """Split "a.b.c.d:port" or "[v6]:port".
 
@@ -160,6 +169,10 @@ def _validate(feed: Feed, where: str) -> None:
             raise SimbenchError(f"{place}: it has no [[channel.line]]")
         if len(channel.lines) > MAX_LINES:
             raise SimbenchError(f"{place}: it has {len(channel.lines)} lines; at most {MAX_LINES} are possible")
+        if len(channel.feeds) > MAX_FEEDS:
+            raise SimbenchError(
+                f"{place}: it has {len(channel.feeds)} [[channel.feed]]; at most {MAX_FEEDS} are possible"
+            )
         _validate_lines(channel, place, taken)
 
 

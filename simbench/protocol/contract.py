@@ -64,6 +64,8 @@ MESSAGES: Final = 5  # counter: messages decoded
 UNKNOWN: Final = 6  # counter: messages of a type that the protocol does not know
 MALFORMED: Final = 7  # counter: packets malformed
 INEXACT: Final = 8  # counter: prices or quantities that the exponents could not hold
+SNAPSHOT_FLOW: Final = 9  # in: 0 for a packet of a line, n for one of the channel's n-th flow beside the lines
+FLOW_MISSING: Final = 10  # in, of such a flow: units that are missing before the packet; below 0 where it begins anew
 COUNTS: Final = 16  # first of the counters by message type
 
 # Codes of malformation.
@@ -135,6 +137,8 @@ class Protocol:
         depth: levels a side in books by number; 0 unlimited.
         implied_depth: likewise on the implied sides.
         versions: that it was checked against.
+        snapshots: whether a book is only known from a snapshot on, and snapshot flows are decoded; the flows of other
+            protocols are counted and left alone.
         sessions: reads the names of the sessions seen out of a state, by index.
         detect: sure signs in a payload that this is, or is not, the protocol; for guessing.
         layouts: every block of the wire by name, as rows of (field, offset, type); for documentation and tests.
@@ -155,6 +159,7 @@ class Protocol:
     depth: int = 0
     implied_depth: int = 0
     versions: str = ""
+    snapshots: bool = False
     sessions: Callable[[NDArray[np.int64]], Sequence[str]] = lambda _state: ()
     detect: Callable[[bytes], bool] = lambda _payload: False
     layouts: Mapping[str, Sequence[tuple[str, int, str]]] = field(default_factory=dict)

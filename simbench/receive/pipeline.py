@@ -45,9 +45,11 @@ from simbench.protocol.contract import (
     MALFORMED,
     SENT,
     SEQUENCE,
+    SNAPSHOT_FLOW,
     UNITS,
     WORDS,
 )
+from simbench.receive.flows import FLOW_WORDS, begin_anew, note_packet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +91,7 @@ BAD_HEADERS: Final = 20  # datagrams whose packet header is malformed
 PACKETS: Final = 21
 EVENTS_APPLIED: Final = 22
 DELIVERED: Final = 23  # packets delivered
-UNASSIGNED: Final = 24  # datagrams of the feed's recovery flows, counted and left alone
+UNASSIGNED: Final = 24  # datagrams of the feed's other flows, counted and left alone
 SKIP: Final = 30  # units of the packet at hand that are delivered already
 PACKET: Final = 31  # its first sequence
 PACKET_UNITS: Final = 32
@@ -97,13 +99,15 @@ PACKET_SENT: Final = 33
 DAMAGED: Final = 34  # first sequence of a packet that could not be decoded; NIL none
 DAMAGED_LAST: Final = 35
 DAMAGED_STREAM: Final = 36
-PIPELINE: Final = 40  # words
+SNAPSHOT_DATAGRAMS: Final = 37  # of the feed's snapshot flows that are decoded
+PIPELINE: Final = 40  # words; behind them a row for every flow beside the lines (flows.py)
 
-# Routes: what a flow is, by its row in the flow table. A line's route is channel << 16 | line << 8 | role.
+# Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
+# that of the flow beside the lines.
 NOT_FEED: Final = -1
 UNROUTED: Final = -2
 ROLE_LINE: Final = 0
-ROLE_DEFINITIONS: Final = 1
+ROLE_SNAPSHOT: Final = 1
 ROLE_OTHER: Final = 2
 
 # Statuses.
@@ -146,15 +150,16 @@ SIGNATURE: Final = types.int64(
 )
 
 
-def new_words(*, batch: int, verify: bool) -> Words:
-    """Return the words of a pipeline that stands before its first frame: int64[PIPELINE]."""
-    words = np.zeros(PIPELINE, np.int64)
+def new_words(*, batch: int, verify: bool, flows: int = 0) -> Words:
+    """Return the words of a pipeline before its first frame, with rows for so many flows beside the lines."""
+    words = np.zeros(PIPELINE + flows * FLOW_WORDS, np.int64)
     words[DRAINED] = NIL
     words[DAMAGED] = NIL
     words[BATCH] = batch
     words[VERIFY] = int(verify)
     words[UNTIL] = NEVER
     words[STOP_CHANNEL] = -1
+    begin_anew(words, PIPELINE)
     return words
 
 
@@ -171,7 +176,7 @@ def deliver(
     states: Words,
     events: Records,
 ) -> None:
-    """Decode a packet that arbitration let through, behind the events that wait already."""
+    """Decode a packet that arbitration let through, behind the events that wait already; stream NIL: a snapshot's."""
     state = states[channels[channel, 1] : channels[channel, 2]]
     first = words[PACKET]
     last = first + words[PACKET_UNITS] - 1
@@ -183,13 +188,16 @@ def deliver(
     if count < 0:
         count = -1 - count
         state[MALFORMED] += 1
-        words[DAMAGED] = first + state[UNITS]
-        words[DAMAGED_LAST] = last
-        words[DAMAGED_STREAM] = stream
-    words[DELIVERED] += 1
+        if stream != NIL:
+            words[DAMAGED] = first + state[UNITS]
+            words[DAMAGED_LAST] = last
+            words[DAMAGED_STREAM] = stream
     words[CHANNEL] = channel
     words[DECODED] = base + count
     words[LAST] = base + count
+    if stream == NIL:
+        return
+    words[DELIVERED] += 1
     if words[STOP_CHANNEL] == channel and last >= words[STOP_SEQUENCE]:
         stop = base
         while stop < base + count and np.int64(events[stop].sequence) <= words[STOP_SEQUENCE]:
@@ -222,9 +230,9 @@ def advance(
         data: the batch's bytes.
         frames: FRAME[n], dissected.
         count: frames in the batch.
-        words: int64[PIPELINE].
+        words: int64[n], see new_words.
         routes: int64 per flow.
-        channels: int64[c, 3]: protocol, first and last word of its state.
+        channels: int64[c, 4]: protocol, first and last word of its state, where its rows of other flows are in words.
         framers: each protocol's frame function.
         decoders: each protocol's decode function.
         states: the channels' protocol states, one behind the other.
@@ -313,6 +321,17 @@ def advance(
                     continue
                 words[PACKETS] += 1
                 words[FRAMED] = 1
+            if route & 0xFF == ROLE_SNAPSHOT:
+                note_packet(words, channels[channel], route >> 8 & 0xFF, header, states)
+                words[FRAMED] = 0
+                words[AT] = max(header[0].end, words[AT] + 1)
+                words[SKIP] = 0
+                words[PACKET] = header[0].first
+                words[PACKET_UNITS] = header[0].units
+                words[PACKET_SENT] = header[0].sent
+                deliver(data, header[0].start, header[0].end, channel, NIL, words, channels, decoders, states, events)
+                state[SNAPSHOT_FLOW] = 0
+                continue
             digest = hash_bytes(data, header[0].start, header[0].end)
             verdict = offer(sequencer, slab, channel, route >> 8 & 0xFF, header, data, digest, words[NOW])
             if verdict == NEED_ROOM:
@@ -363,7 +382,7 @@ def advance(
             words[OTHER] += 1
             words[INDEX] += 1
             continue
-        if route & 0xFF != ROLE_LINE:
+        if route & 0xFF == ROLE_OTHER:
             words[UNASSIGNED] += 1
             words[INDEX] += 1
             continue
@@ -378,8 +397,11 @@ def advance(
         words[NOW] = now
         if due > 0:
             words[DRAINED] = due_stream(sequencer)
-        words[DATAGRAMS] += 1
-        words[BYTES] += frames[i].payload_length
+        if route & 0xFF == ROLE_LINE:
+            words[DATAGRAMS] += 1
+            words[BYTES] += frames[i].payload_length
+        else:
+            words[SNAPSHOT_DATAGRAMS] += 1
         words[BAD_HEADERS] += frames[i].payload_length == 0
         words[TAKEN] = 1
         words[AT] = frames[i].payload

@@ -51,7 +51,7 @@ def publish(
     Args:
         telemetry: the block, see measure/telemetry.py.
         words: the pipeline's.
-        channels: int64[c, 3]: protocol, first and last word of its state.
+        channels: int64[c, 4], see `advance`.
         states: the channels' protocol states.
         sequencer: its block.
         book: the books' block.

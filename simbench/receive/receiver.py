@@ -29,6 +29,7 @@ from simbench.protocol.contract import (
 )
 from simbench.protocol.registry import load
 from simbench.receive import pipeline
+from simbench.receive.flows import COUNTERS, FLOW_WORDS, begin_anew
 from simbench.receive.routes import Router
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class State:
         books: the books' block.
         sequencer: the sequencer's block and its held payloads.
         protocols: int64[n], the channels' protocol states one behind the other.
-        words: int64[PIPELINE], where the pipeline stands.
+        words: int64[n], where the pipeline stands and what it counts.
     """
 
     books: Books
@@ -95,17 +96,23 @@ class Receiver:
             for number, channel in enumerate(feed.channels)
         ]
         ends = np.cumsum([len(state) for state in states])
+        flows = np.cumsum([0, *(len(channel.feeds) for channel in feed.channels)])
+        rows = pipeline.PIPELINE + flows[:-1] * FLOW_WORDS
         self.channels = np.array(
-            [(kind, end - len(state), end) for kind, end, state in zip(self._kinds, ends, states, strict=True)],
+            [
+                (kind, end - len(state), end, row)
+                for kind, end, state, row in zip(self._kinds, ends, states, rows, strict=True)
+            ],
             np.int64,
-        ).reshape(-1, 3)
+        ).reshape(-1, 4)
         self.state = State(
             books=Books.create(book_channels(feed), orders=orders),
             sequencer=Sequencer.create([len(channel.lines) for channel in feed.channels]),
             protocols=np.concatenate(states),
-            words=pipeline.new_words(batch=batch, verify=verify),
+            words=pipeline.new_words(batch=batch, verify=verify, flows=int(flows[-1])),
         )
-        self.router = Router(feed, only_line=only_line)
+        decoded = [self.protocol(number).snapshots for number in range(len(feed.channels))]
+        self.router = Router(feed, only_line=only_line, snapshots=decoded)
         self.routes = np.full(FLOWS, pipeline.UNROUTED, np.int64)
         self.header = np.zeros(1, HEADER)
         self.events = np.zeros(2 * EVENT_BUFFER, EVENT)
@@ -201,6 +208,7 @@ class Receiver:
     def begin_epoch(self, now: int) -> None:
         """Begin anew, as after a loop or a jump of the replayer: sequences and books start from nothing."""
         self.state.words[pipeline.NOW] = now
+        begin_anew(self.state.words, pipeline.PIPELINE)
         reset = np.zeros(1, EVENT)
         reset["kind"] = RESET
         for number in range(len(self.feed.channels)):
@@ -216,9 +224,15 @@ class Receiver:
         """Return one of the pipeline's counters."""
         return int(self.state.words[slot])
 
+    def flow_counts(self, channel: int) -> list[dict[str, int]]:
+        """Return what was counted of each flow beside the lines of a channel."""
+        first = int(self.channels[channel, 3])
+        rows = (first + i * FLOW_WORDS for i in range(len(self.feed.channels[channel].feeds)))
+        return [{name: self.counter(row + slot) for name, slot in COUNTERS.items()} for row in rows]
+
     def channel_state(self, channel: int) -> NDArray[np.int64]:
         """Return the protocol state of a channel."""
-        _, first, last = self.channels[channel]
+        _, first, last, _ = self.channels[channel]
         return self.state.protocols[first:last]
 
     def messages(self) -> dict[str, Any]:

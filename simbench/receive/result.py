@@ -25,7 +25,7 @@ def build(receiver: Receiver, capture: dict[str, Any], *, books: bool = True) ->
         "capture": {
             **capture,
             "datagrams": receiver.counter(pipeline.DATAGRAMS),
-            "recovery_datagrams": receiver.counter(pipeline.UNASSIGNED),
+            "recovery_datagrams": receiver.counter(pipeline.UNASSIGNED) + receiver.counter(pipeline.SNAPSHOT_DATAGRAMS),
             "other_frames": receiver.counter(pipeline.OTHER),
             "checksum_lost": receiver.counter(pipeline.LOST_CHECKSUM),
         },
@@ -39,7 +39,7 @@ def build(receiver: Receiver, capture: dict[str, Any], *, books: bool = True) ->
 
 
 def channel(receiver: Receiver, number: int) -> dict[str, Any]:
-    """Return one channel: its lines, epochs, gaps and digests."""
+    """Return one channel: its lines, other flows, epochs, gaps and digests."""
     definition, protocol = receiver.feed.channels[number], receiver.protocol(number)
     sequencer, books = receiver.state.sequencer, receiver.state.books
     names = protocol.sessions(receiver.channel_state(number))
@@ -54,5 +54,9 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
         "digest_orders": books.digest_orders(number),
         "epochs": epochs,
         "lines": sequencer.lines(number, [(line.name, line.group) for line in definition.lines]),
+        "feeds": [
+            {"role": flow.role, "group": flow.group, **counts}
+            for flow, counts in zip(definition.feeds, receiver.flow_counts(number), strict=True)
+        ],
         "gaps": sequencer.gaps(number),
     }

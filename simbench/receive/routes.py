@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.address import address_of
 from simbench.feed.definition import split_group
-from simbench.receive.pipeline import NOT_FEED, ROLE_LINE, ROLE_OTHER
+from simbench.receive.pipeline import NOT_FEED, ROLE_LINE, ROLE_OTHER, ROLE_SNAPSHOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simbench.address import Address
     from simbench.feed.definition import Feed, FeedRole, Line
 
@@ -20,21 +22,23 @@ class Router:
     Args:
         feed: the channels, their lines and their recovery feeds.
         only_line: the one line of every channel that is listened to; the others are as if they were not there.
+        snapshots: whether the snapshot flows of a channel are decoded, by its number.
     """
 
-    def __init__(self, feed: Feed, *, only_line: str | None = None) -> None:
+    def __init__(self, feed: Feed, *, only_line: str | None = None, snapshots: Sequence[bool]) -> None:
         self._candidates: dict[tuple[Address, int], list[tuple[Line | FeedRole, int]]] = {}
         for number, channel in enumerate(feed.channels):
             for place, line in enumerate(channel.lines):
                 listened = only_line is None or line.name == only_line
                 route = number << 16 | place << 8 | ROLE_LINE if listened else NOT_FEED
                 self._candidates.setdefault(split_group(line.group), []).append((line, route))
-            for other in channel.feeds:
-                route = number << 16 | ROLE_OTHER
+            for place, other in enumerate(channel.feeds):
+                decoded = other.role == "snapshot" and snapshots[number]
+                route = number << 16 | place << 8 | (ROLE_SNAPSHOT if decoded else ROLE_OTHER)
                 self._candidates.setdefault(split_group(other.group), []).append((other, route))
 
     def route(self, flow: Any) -> int:
-        """Return the route of a FLOW record: channel << 16 | line << 8 | role, or NOT_FEED."""
+        """Return the route of a FLOW record as pipeline.py describes it, or NOT_FEED."""
         group = address_of(flow, "group")
         source = address_of(flow, "source")
         for line, route in self._candidates.get((group, int(flow["port"])), ()):

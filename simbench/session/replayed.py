@@ -6,6 +6,7 @@ import os
 import platform
 from typing import TYPE_CHECKING, Any, Final
 
+from simbench.feed.definition import joined
 from simbench.measure import stamps
 from simbench.measure.snapshot import RunInfo
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
@@ -44,13 +45,12 @@ class Session(Processes):
         asked = None if plan.wire in {"auto", "ring"} and plan.stack in {"", "ring", "xdp"} else plan.stack
         self.choice = choose(plan.wire, asked)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
-        groups = [line.group for channel in source.feed.channels for line in channel.lines]
         self._wire = self._owned.enter_context(
             open_wire(
                 self.choice.wire,
                 stack=self.choice.stack,
                 mode=plan.mode,
-                groups=groups if self.choice.stack == "udp" else (),
+                groups=joined(source.feed) if self.choice.stack == "udp" else (),
                 mtu=self.extent.mtu,
             )
         )

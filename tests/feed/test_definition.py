@@ -3,7 +3,7 @@
 import pytest
 
 from simbench.errors import SimbenchError
-from simbench.feed.definition import Channel, Feed, FeedRole, Line, dump, join_group, parse, split_group
+from simbench.feed.definition import Channel, Feed, FeedRole, Line, dump, join_group, joined, parse, split_group
 
 TEXT = """\
 [[channel]]
@@ -117,6 +117,22 @@ def test_one_group_seen_twice_needs_two_different_answers() -> None:
     with pytest.raises(SimbenchError, match="a capture of their own"):
         parse(one_told)
     assert len(parse(one_told.replace('name = "A"', 'name = "A"\ncapture = 0')).channels[0].lines) == 2
+
+
+def test_a_receiver_joins_what_is_sent_to_groups() -> None:
+    """Lines and the flows beside them; a server that is asked has no group to join."""
+    server = '[[channel.feed]]\nrole = "retransmission"\ngroup = "10.0.0.1:9000"\n'
+    assert joined(parse(TEXT + server)) == ["224.0.31.64:14340", "224.0.32.64:15340", "224.0.31.43:14341"]
+
+
+def test_more_flows_than_a_route_can_name_are_refused() -> None:
+    """256 beside the lines of a channel are possible."""
+    flow = '[[channel.feed]]\nrole = "snapshot"\ngroup = "224.1.{}.1:{}"\n'
+    many = "".join(flow.format(i % 250, 5000 + i) for i in range(256))
+    head = TEXT.partition("[[channel.feed]]")[0]
+    assert len(parse(head + many).channels[0].feeds) == 256
+    with pytest.raises(SimbenchError, match=r"channel\[0\]: it has 257 \[\[channel.feed\]\]; at most 256"):
+        parse(TEXT + many)
 
 
 def test_a_retransmission_server_may_serve_several_channels() -> None:
