@@ -18,7 +18,7 @@ EVENT: Final = np.dtype(
             "instrument",
             "u8",
         ),  # native key: a 64-bit id, or up to 8 characters packed big-endian; 0 where only the order tells
-        ("order", "u8"),
+        ("order", "u8"),  # or change id, where CHAINED
         ("other", "u8"),  # new order id, match id, or previous change id
         ("priority", "u8"),
         ("price", "i8"),  # at the instrument's price exponent
@@ -58,7 +58,9 @@ LEVEL_OVERLAY: Final = 16  # replaces the level, price included
 # Kinds: whole books.
 CLEAR: Final = 20  # one instrument: its book is empty
 RESET: Final = 21  # the channel: all its books are empty, instrument sequences start again
-SNAPSHOT: Final = 22  # one instrument: empty, every level known, to be filled by what follows; instrument_sequence set
+# One instrument: empty, every level known, to be filled by what follows; says what it is at, in instrument_sequence or
+# in order (CHAINED). Where books are known from snapshots, what follows is FROM_SNAPSHOT up to END and may be compared.
+SNAPSHOT: Final = 22
 
 # Kinds that leave every book as it is.
 DEFINE: Final = 30  # see define() in protocol/contract.py for the fields
@@ -76,3 +78,4 @@ END: Final = 1 << 0  # the last of one exchange event: books are consistent afte
 FROM_SNAPSHOT: Final = 1 << 1
 KEEP_PRIORITY: Final = 1 << 2
 NOT_PRINTABLE: Final = 1 << 3  # an execution that volume statistics leave out
+CHAINED: Final = 1 << 4  # order: id of the change, which all events of it share; other: id of the one before it

@@ -15,6 +15,7 @@ from simbench.book.layout import (
     CHANNEL_KIND,
     CHANNEL_PRICE_EXPONENT,
     CHANNEL_QUANTITY_EXPONENT,
+    CHANNEL_SNAPSHOTS,
     CHANNEL_TEXT_KEY,
     CHANNEL_WORDS,
     CHANNELS,
@@ -113,6 +114,7 @@ def new_memory(channels: Sequence[BookChannel], room: Room, seed: int | None = N
         words[CHANNEL_TEXT_KEY] = channel.text_key
         words[CHANNEL_DEPTH] = min(channel.depth, DEPTH_LIMIT)
         words[CHANNEL_IMPLIED_DEPTH] = min(channel.implied_depth, DEPTH_LIMIT)
+        words[CHANNEL_SNAPSHOTS] = channel.snapshots
     return memory
 
 

@@ -173,6 +173,12 @@ class Books:
         rows = self._anomalies()[channel].tolist()
         return {name: (first, last) for name, (n, first, last) in zip(layout.ANOMALIES, rows, strict=True) if n}
 
+    def snapshots(self, channel: int) -> dict[str, int]:
+        """Return what became of the snapshots of a channel whose books are known from them."""
+        first = int(self.memory[layout.CHANNELS]) + channel * layout.CHANNEL_WORDS + layout.CHANNEL_SNAPSHOT_COUNTS
+        counts = self.memory[first : first + len(layout.SNAPSHOT_COUNTS)].tolist()
+        return dict(zip(layout.SNAPSHOT_COUNTS, counts, strict=True))
+
     def check(self) -> None:
         """Verify every invariant of the block; AssertionError, with the insides, when one does not hold."""
         check.check(self.memory)

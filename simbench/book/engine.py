@@ -25,6 +25,7 @@ from simbench.book.layout import (
     AHEAD,
     AHEAD_MASK,
     BEFORE,
+    BEFORE_LAST,
     BEHIND,
     BY_LEVEL,
     BY_PRICE,
@@ -32,9 +33,11 @@ from simbench.book.layout import (
     CHANNEL_COUNT,
     CHANNEL_KIND,
     CHANNEL_RESET_TIME,
+    CHANNEL_SNAPSHOTS,
     CHANNEL_WAS_RESET,
     CHANNEL_WORDS,
     CHANNELS,
+    CURRENT,
     DEPTH,
     EMPTY,
     EVENTS,
@@ -63,12 +66,19 @@ from simbench.book.layout import (
     ORDER_SLOTS,
     PATH_DEPTH,
     PLACE,
+    PRICE_EXPONENT,
+    QUANTITY_EXPONENT,
     SEQUENCE,
+    SNAPSHOT_UNDER_WAY,
+    STATE,
     STATUS_CODE,
+    UNKNOWN,
     UNKNOWN_INSTRUMENT,
+    UNSYNCHRONISED,
 )
 from simbench.book.levels import address, set_level
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
+from simbench.book.snapshots import NONE, admit, leave
 from simbench.book.table import hash_order, hash_price, home
 from simbench.kernel.pure import direct, direct_inlined, prefetch, signed
 
@@ -104,7 +114,9 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
     """
     if channel < 0 or channel >= memory[CHANNEL_COUNT]:
         return last
-    by_price = memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND] == BY_PRICE
+    words = memory[CHANNELS] + channel * CHANNEL_WORDS
+    by_price = memory[words + CHANNEL_KIND] == BY_PRICE
+    by_snapshots = memory[words + CHANNEL_SNAPSHOTS] != 0
     # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
     stop = first
     for at in range(first - SLOT_AHEAD, last):
@@ -133,7 +145,7 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
         if instrument >= 0:
             memory[instrument + EVENTS] += 1
             sequence = signed(what["instrument_sequence"])
-            if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT:
+            if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT and not by_snapshots:
                 follow(memory, channel, instrument, sequence, time)
         if flags & event.END:
             judge(memory, channel, time)
@@ -213,7 +225,8 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
     if kind == event.RESET:
         empty_channel(memory, channel, time, 0, EMPTY)
         return -1
-    book = memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND]
+    words = memory[CHANNELS] + channel * CHANNEL_WORDS
+    book = memory[words + CHANNEL_KIND]
     by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
     known = event.CLEAR <= kind <= event.SNAPSHOT or kind == event.DEFINE or event.TRADE <= kind <= event.NOTE
     if not (known or (by_number and book == BY_LEVEL) or (kind == event.LEVEL and book == BY_PRICE)):
@@ -225,6 +238,10 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
             count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
         return -1
     instrument = find_or_new(memory, channel, key)
+    if memory[words + CHANNEL_SNAPSHOTS] != 0:
+        admitted = admit(memory, channel, instrument, what, kind, flags, time)
+        if kind < event.DEFINE and not admitted:
+            return -1
     side, price, quantity = signed(what["side"]), signed(what["price"]), signed(what["quantity"])
     if by_number:
         overlay = 1 if flags & event.FROM_SNAPSHOT else 0
@@ -234,12 +251,14 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
         set_level(memory, channel, instrument, side, price, quantity, signed(what["orders"]), time)
     elif kind <= event.SNAPSHOT:
         sequence = signed(what["instrument_sequence"]) if kind == event.SNAPSHOT else 0
+        state = memory[instrument + STATE] if memory[words + CHANNEL_SNAPSHOTS] != 0 else CURRENT
         orders.empty_book(memory, channel, instrument, sequence if sequence != 0 else memory[instrument + SEQUENCE])
+        memory[instrument + STATE] = state
         if book == BY_LEVEL:
             need_ladder(memory, instrument)
             empty_ladder(memory, instrument, EMPTY)
     elif kind == event.DEFINE:
-        _define(memory, instrument, what)
+        _define(memory, channel, instrument, what)
     elif kind == event.TRADE:
         record_trade(memory, instrument, price, quantity, time)
     elif kind == event.STATUS:
@@ -248,14 +267,25 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
 
 
 @direct
-def _define(memory: Words, instrument: int, what: Any) -> None:
+def _define(memory: Words, channel: int, instrument: int, what: Any) -> None:
     symbol, middle, end = signed(what["order"]), signed(what["other"]), signed(what["priority"])
     factor, said = signed(what["price"]), signed(what["quantity"])
     depth, implied = memory[instrument + DEPTH], memory[instrument + IMPLIED_DEPTH]
+    prices, quantities = memory[instrument + PRICE_EXPONENT], memory[instrument + QUANTITY_EXPONENT]
     define(memory, instrument, symbol, middle, end, factor, said, signed(what["level"]), signed(what["orders"]))
     if depth != memory[instrument + DEPTH] or implied != memory[instrument + IMPLIED_DEPTH]:
         resize_ladder(memory, instrument, depth, implied)
         touch(memory, instrument)
+    words = memory[CHANNELS] + channel * CHANNEL_WORDS
+    rescaled = prices != memory[instrument + PRICE_EXPONENT] or quantities != memory[instrument + QUANTITY_EXPONENT]
+    if rescaled and memory[words + CHANNEL_SNAPSHOTS] != 0:
+        # The integers of its levels mean something else from now on: they wait for a snapshot.
+        leave(memory, channel, instrument)
+        orders.empty_book(memory, channel, instrument, memory[instrument + SEQUENCE])
+        memory[instrument + STATE] = UNSYNCHRONISED
+        if memory[words + CHANNEL_KIND] == BY_LEVEL:
+            need_ladder(memory, instrument)
+            empty_ladder(memory, instrument, UNKNOWN)
 
 
 @direct
@@ -276,5 +306,9 @@ def empty_channel(memory: Words, channel: int, time: int, sequence: int, state: 
         instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
         if memory[instrument + CHANNEL] == channel:
             orders.empty_book(memory, channel, instrument, sequence)
+            memory[instrument + SNAPSHOT_UNDER_WAY] = NONE
+            memory[instrument + BEFORE_LAST] = -1
+            if memory[words + CHANNEL_SNAPSHOTS] != 0 and sequence < 0:
+                memory[instrument + STATE] = UNSYNCHRONISED
             if memory[instrument + LADDER] >= 0:
                 empty_ladder(memory, instrument, state)

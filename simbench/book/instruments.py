@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.book.layout import (
+    BEFORE_LAST,
     BEST,
     BY_LEVEL,
     CHANNEL,
@@ -17,12 +18,14 @@ from simbench.book.layout import (
     CHANNEL_KIND,
     CHANNEL_PRICE_EXPONENT,
     CHANNEL_QUANTITY_EXPONENT,
+    CHANNEL_SNAPSHOTS,
     CHANNEL_TOUCHED,
     CHANNEL_WAS_RESET,
     CHANNEL_WORDS,
     CHANNELS,
     COUNT,
     CROSSED,
+    CURRENT,
     DEFINED,
     DEPTH,
     DEPTH_LIMIT,
@@ -66,6 +69,7 @@ from simbench.book.layout import (
     TOUCHED,
     TRADED_VOLUME,
     TRADES,
+    UNSYNCHRONISED,
     VERSION,
 )
 from simbench.book.table import hash_key, home, occupy
@@ -129,6 +133,9 @@ def find_or_new(memory: Words, channel: int, key: int) -> int:
     memory[instrument + DEPTH] = memory[defaults + CHANNEL_DEPTH]
     memory[instrument + IMPLIED_DEPTH] = memory[defaults + CHANNEL_IMPLIED_DEPTH]
     memory[instrument + LADDER] = -1
+    memory[instrument + BEFORE_LAST] = -1
+    unknown = memory[defaults + CHANNEL_SNAPSHOTS] != 0 and memory[defaults + CHANNEL_WAS_RESET] == 0
+    memory[instrument + STATE] = UNSYNCHRONISED if unknown else CURRENT
     for side in range(4):
         memory[instrument + SIDES + side * SIDE_WORDS + ROOT] = -1
         memory[instrument + SIDES + side * SIDE_WORDS + LAST] = -1

@@ -23,7 +23,7 @@ from typing import Final
 
 import numpy as np
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 LINE: Final = 8  # words of a cache line: sections start on one
 
 # The header.
@@ -75,7 +75,9 @@ CHANNEL_TOUCHED: Final = 6  # instruments that the present exchange event has ch
 CHANNEL_WAS_RESET: Final = 7  # since then books that were never seen are known to be empty
 CHANNEL_ANOMALIES: Final = 8  # three words a kind: count, time of the first, time of the last
 CHANNEL_RESET_TIME: Final = 63  # when all its books were last emptied
-CHANNEL_WORDS: Final = 64
+CHANNEL_SNAPSHOTS: Final = 64  # 1: a book is known from a snapshot on
+CHANNEL_SNAPSHOT_COUNTS: Final = 65  # in the order of SNAPSHOT_COUNTS
+CHANNEL_WORDS: Final = 72
 
 BY_ORDER: Final = 0
 BY_PRICE: Final = 1
@@ -97,6 +99,8 @@ ANOMALIES: Final = (
     "instrument_gap",  # instrument sequences that are missing
     "instrument_backward",  # an instrument sequence below the last
     "foreign_event",  # an event of another kind of book than the channel's, or of no kind
+    "broken_chain",  # a change that does not follow the last one of its instrument
+    "snapshot_differs",  # a snapshot that a current book should have been equal to
 )
 UNKNOWN_ORDER: Final = 0
 DUPLICATE_ORDER: Final = 1
@@ -112,6 +116,22 @@ UNKNOWN_INSTRUMENT: Final = 10
 INSTRUMENT_GAP: Final = 11
 INSTRUMENT_BACKWARD: Final = 12
 FOREIGN_EVENT: Final = 13
+BROKEN_CHAIN: Final = 14
+SNAPSHOT_DIFFERS: Final = 15
+
+# What became of snapshots, where books are known from them; those that differ are an anomaly.
+SNAPSHOT_COUNTS: Final = (
+    "taken",  # filled a book
+    "equal",  # had every level of a current book, and no other
+    "old",  # left out: the book had gone beyond it
+    "unfinished",  # its end never came, or a change of the book came in between
+    "covered",  # events of changes that were left out: the book had them already
+)
+TAKEN: Final = 0
+EQUAL: Final = 1
+OLD: Final = 2
+UNFINISHED: Final = 3
+COVERED: Final = 4
 
 # An instrument, as words and as the dtype of Books.instruments. The first cache line is what every change touches.
 INSTRUMENT: Final = np.dtype(
@@ -121,7 +141,7 @@ INSTRUMENT: Final = np.dtype(
         ("version", "i8"),  # moves with every change of the book
         ("events", "i8"),
         ("touched", "i8"),  # changed in the present exchange event: index + 2 of the next such, 1 last; 0 unchanged
-        ("sequence", "i8"),  # last instrument sequence; -1 before the first
+        ("sequence", "i8"),  # last instrument sequence or change id; -1 before the first
         ("crossed", "i8"),  # at the end of the last exchange event
         ("state", "i8"),  # of STATES
         ("sides", "i8", (4, 4)),  # root and last node (-1 none), levels, best price; by event.BID and so on
@@ -143,10 +163,15 @@ INSTRUMENT: Final = np.dtype(
         ("last_quantity", "i8"),
         ("last_time", "i8"),
         ("volume", "i8"),  # traded, as far as the feed tells
-        ("spare", "i8", (4,)),
+        ("snapshot", "i8"),  # what is done with the one that is under way (snapshots.py)
+        ("before", "i8"),  # id before the last, while the change between them goes on; -1 when it is whole
+        ("changed", "i8"),  # exchange time of the last change or snapshot
+        ("left", "i8"),  # of a comparison: levels that the snapshot has not had yet
+        ("mark", "i8"),  # of a comparison: zero when the levels of book and snapshot were the same
+        ("spare", "i8", (7,)),
     ]
 )
-INSTRUMENT_WORDS: Final = 48
+INSTRUMENT_WORDS: Final = 56
 KEY: Final = 0
 CHANNEL: Final = 1
 VERSION: Final = 2
@@ -174,6 +199,11 @@ LAST_PRICE: Final = 40
 LAST_QUANTITY: Final = 41
 LAST_TIME: Final = 42
 TRADED_VOLUME: Final = 43
+SNAPSHOT_UNDER_WAY: Final = 44
+BEFORE_LAST: Final = 45
+CHANGED: Final = 46
+LEFT: Final = 47
+MARK: Final = 48
 
 # Words of a side within the instrument.
 SIDE_WORDS: Final = 4
@@ -182,9 +212,11 @@ LAST: Final = 1
 COUNT: Final = 2
 BEST: Final = 3
 
-STATES: Final = ("current", "stale")  # stale: instrument sequences are missing and no snapshot has come since
+# Stale: changes are missing and no snapshot has come since. Unsynchronised: none has come at all, where books need one.
+STATES: Final = ("current", "stale", "unsynchronised")
 CURRENT: Final = 0
 STALE: Final = 1
+UNSYNCHRONISED: Final = 2
 
 # A record. Words 1 to 6 mean alike in an order and in its level, so that prefetching need not know which it has.
 RECORD_WORDS: Final = 8
@@ -240,6 +272,7 @@ class BookChannel:
         kind: "order" (order by order), "price" (levels by price) or "level" (levels by number).
         depth: levels a side in books by number where no definition says otherwise; 0 unlimited.
         implied_depth: likewise on the implied sides.
+        snapshots: whether a book is only known from a snapshot on (snapshots.py); not for books order by order.
     """
 
     name: str
@@ -249,3 +282,4 @@ class BookChannel:
     kind: str = "order"
     depth: int = 0
     implied_depth: int = 0
+    snapshots: bool = False

@@ -15,6 +15,7 @@ from simbench.book.layout import (
     BEFORE,
     BEHIND,
     CHANNEL,
+    CURRENT,
     ID,
     KEY,
     LEVEL,
@@ -32,6 +33,7 @@ from simbench.book.layout import (
     RECORDS,
     SIDE_WORDS,
     SIDES,
+    STATE,
     UNKNOWN_LEVEL,
 )
 from simbench.book.table import hash_price, home, occupy, vacate
@@ -141,7 +143,7 @@ def remove_level(memory: Words, record: int) -> None:
 def set_level(
     memory: Words, channel: int, instrument: int, side: int, price: int, quantity: int, orders: int, time: int
 ) -> None:
-    """Make a level what the event says it is; quantity 0 removes it."""
+    """Make a level what the event says it is; quantity 0 removes it. Only a current book knows that it has none."""
     if side > 3:
         count_anomaly(memory, channel, BAD_SIDE, 1, time)
         return
@@ -153,7 +155,8 @@ def set_level(
     record = memory[at] & LOW
     if quantity <= 0:
         if record == 0:
-            count_anomaly(memory, channel, UNKNOWN_LEVEL, 1, time)
+            if memory[instrument + STATE] == CURRENT:
+                count_anomaly(memory, channel, UNKNOWN_LEVEL, 1, time)
             return
         remove_level(memory, record)
     else:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sortedcontainers import SortedDict
-
 from simbench import event
-from simbench.book.layout import ANOMALIES, DEPTH_LIMIT, NO_PRICE
-from simbench.book.reference_json import SIDES, book_json, digest_of
+from simbench.book.layout import ANOMALIES, NO_PRICE, SNAPSHOT_COUNTS
+from simbench.book.reference_book import EMPTY, Book, Empty, Level, Order
+from simbench.book.reference_json import book_json, digest_of
+from simbench.book.reference_snapshots import admit, leave
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,85 +25,6 @@ if TYPE_CHECKING:
     from simbench.book.layout import BookChannel
 
 LARGEST: Final = (1 << 63) - 1
-
-
-@dataclass
-class Order:
-    """An order in a queue."""
-
-    id: int
-    quantity: int
-    priority: int
-
-
-@dataclass
-class Level:
-    """A level: its orders where the book is kept order by order, what the exchange said where it is not."""
-
-    price: int
-    quantity: int = 0
-    count: int = -1
-    queue: list[Order] = field(default_factory=list)
-
-    def total(self) -> int:
-        """Return the quantity."""
-        return sum(order.quantity for order in self.queue) if self.queue else self.quantity
-
-    def orders(self) -> int:
-        """Return the number of orders, -1 where it is not known."""
-        return len(self.queue) if self.queue else self.count
-
-
-class Empty:
-    """A place in a ladder that is known to hold nothing; None is one of which nothing is known."""
-
-
-EMPTY: Final = Empty()
-
-
-class Book:
-    """The book of one instrument."""
-
-    def __init__(self, channel: BookChannel, key: int, *, after_reset: bool) -> None:
-        self.channel = channel
-        self.key = key
-        self.symbol = ""
-        self.price_exponent = channel.price_exponent
-        self.quantity_exponent = channel.quantity_exponent
-        self.depths = [channel.depth, channel.depth, channel.implied_depth, channel.implied_depth]
-        self.prices: list[SortedDict[int, Level]] = [SortedDict() for _ in SIDES]
-        self.ladders: list[list[Level | Empty | None]] = [
-            [EMPTY if after_reset else None] * self.depth(side) for side in range(4)
-        ]
-        self.sequence = 0 if after_reset else -1
-        self.stale = False
-        self.crossed = False
-
-    def depth(self, side: int) -> int:
-        """Return how many levels a side has, when levels go by number."""
-        return min(self.depths[side] or DEPTH_LIMIT, DEPTH_LIMIT)
-
-    def empty(self) -> None:
-        """Remove everything, and know that there is nothing."""
-        for prices in self.prices:
-            prices.clear()
-        for side in range(4):
-            self.ladders[side] = [EMPTY] * self.depth(side)
-
-    def rows(self, side: int) -> list[Level | None]:
-        """Return the levels of a side, best first; None where one is not known."""
-        if self.channel.kind != "level":
-            levels = list(self.prices[side].values())
-            return levels[::-1] if side in {event.BID, event.IMPLIED_BID} else levels
-        known = [place if isinstance(place, Level) else None for place in self.ladders[side]]
-        while known and known[-1] is None:
-            known.pop()
-        return known
-
-    def is_crossed(self) -> bool:
-        """Tell whether the best bid is above the best ask, as far as both are known."""
-        bids, asks = self.rows(event.BID), self.rows(event.ASK)
-        return bool(bids and asks and bids[0] and asks[0] and bids[0].price > asks[0].price)
 
 
 class ReferenceBooks:
@@ -127,7 +48,8 @@ class ReferenceBooks:
         kind, flags = fields["kind"], fields["flags"]
         book = self._dispatch(channel, kind, fields)
         sequence = fields["instrument_sequence"]
-        if book is not None and sequence and not flags & event.FROM_SNAPSHOT and kind != event.SNAPSHOT:
+        quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT or self.channels[channel].snapshots
+        if book is not None and sequence and not quiet:
             self._follow(channel, book, sequence)
         if flags & event.END:
             for changed in self.touched[channel]:
@@ -139,6 +61,10 @@ class ReferenceBooks:
         """Apply EVENT records one after the other."""
         for what in events:
             self.apply(channel, what)
+
+    def snapshots(self, channel: int) -> dict[str, int]:
+        """Return what became of the snapshots of a channel."""
+        return {name: self.counts[channel][name] for name in SNAPSHOT_COUNTS}
 
     def anomalies(self) -> dict[str, int]:
         """Return how often each anomaly was seen."""
@@ -177,7 +103,7 @@ class ReferenceBooks:
             return
         if book.sequence >= 0 and sequence > book.sequence + 1:
             self._count(channel, "instrument_gap", sequence - book.sequence - 1)
-            book.stale = True
+            book.state = "stale"
         book.sequence = sequence
 
     def _dispatch(self, channel: int, kind: int, what: dict[str, int]) -> Book | None:
@@ -189,7 +115,8 @@ class ReferenceBooks:
             for (number, _), book in self.books.items():
                 if number == channel:
                     self._empty(channel, book)
-                    book.sequence = 0
+                    book.sequence, book.state = 0, "current"
+                    book.doing, book.whole = "nothing", True
             return None
         by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
         whole = kind in {event.CLEAR, event.SNAPSHOT}
@@ -202,6 +129,8 @@ class ReferenceBooks:
             self._count(channel, "unknown_instrument", int(not quiet))
             return None
         book = self._book(channel, what["instrument"])
+        if self.channels[channel].snapshots and not admit(book, what, partial(self._count, channel)) and not quiet:
+            return None
         if by_number:
             self._by_number(channel, book, kind, what)
         elif kind == event.LEVEL:
@@ -317,7 +246,7 @@ class ReferenceBooks:
         elif price in book.prices[side]:
             del book.prices[side][price]
         else:
-            self._count(channel, "unknown_level")
+            self._count(channel, "unknown_level", int(book.state == "current"))
             return
         self._touch(channel, book)
 
@@ -376,13 +305,14 @@ class ReferenceBooks:
             if owner is book:
                 del self.where[place]
         book.empty()
-        book.stale = False
+        book.state = book.state if book.channel.snapshots else "current"
         self._touch(channel, book)
 
     def _define(self, channel: int, book: Book, what: dict[str, int]) -> None:
         words = (what["order"], what["other"], what["priority"])
         book.symbol = "".join(word.to_bytes(8, "big").rstrip(b"\0 ").decode("ascii", "replace") for word in words)
         said, depth = what["quantity"], what["level"]
+        scale = book.price_exponent, book.quantity_exponent
         if said >> 16 & 1:
             book.price_exponent, book.quantity_exponent = struct.unpack("bb", struct.pack("<H", said & 0xFFFF))
         implied = said >> 24 & 0xFF
@@ -397,3 +327,8 @@ class ReferenceBooks:
                 behind = EMPTY if isinstance(ladder[-1], Empty) else None
                 book.ladders[side] = (ladder + [behind] * now)[:now]
                 self._touch(channel, book)
+        if scale != (book.price_exponent, book.quantity_exponent) and book.channel.snapshots:
+            leave(book, partial(self._count, channel))
+            self._empty(channel, book)
+            book.ladders = [[None] * book.depth(side) for side in range(4)]
+            book.state = "unsynchronised"

@@ -12,7 +12,7 @@ from simbench import event
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from simbench.book.reference import Book, Level
+    from simbench.book.reference_book import Book, Level
 
 SIDES: Final = ("bids", "asks", "implied_bids", "implied_asks")
 
@@ -75,7 +75,7 @@ def book_json(book: Book, *, orders: bool) -> dict[str, Any]:
         "channel": book.channel.name,
         "key": key,
         "symbol": book.symbol or (key if book.channel.text_key else None),
-        "state": "stale" if book.stale else "current",
+        "state": book.state,
     }
     for side, name in enumerate(SIDES):
         shown[name] = [_level_json(book, level) if level else None for level in book.rows(side)]

@@ -31,7 +31,7 @@ def book(
     depth: int,
     paranoid: bool,
 ) -> int:
-    """Build the books and show them; 1 where the data had gaps or damage, or where the reference book differs."""
+    """Build the books and show them; 1 where the data had gaps or damage, or a snapshot or the reference differs."""
     show.announce_compilation()
     from simbench.receive.offline import open_source
 
@@ -57,7 +57,8 @@ def book(
     for difference in differences:
         show.complain(difference)
     lost = any(gap["outcome"] == "lost" for channel in found["channels"] for gap in channel["gaps"])
-    return int(bool(lost or found["messages"]["malformed"] or differences))
+    wrong = found["messages"]["malformed"] or found["anomalies"]["snapshot_differs"]
+    return int(bool(lost or wrong or differences))
 
 
 def _prepare(source: Source, line: str | None, *, paranoid: bool) -> tuple[Offline, Callable[[], list[str]]]:

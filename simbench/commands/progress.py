@@ -78,7 +78,7 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     drops = ", ".join(f"{name} {count:,}" for name, count in found["drops"].items() if count)
     book = found["book"]
     lost = sum(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
-    totals = f"{book['messages']['total']:,} messages, {lost} gaps lost, drops: {drops or 'none'}"
+    totals = f"{book['messages']['total']:,} messages, {lost} gaps lost, drops: {drops or 'none'}{show.snapshots(book)}"
     parts: list[RenderableType] = [Text(head), Text(totals), stages(found["stages"])]
     if found.get("timing"):
         from simbench.measure.timing import table

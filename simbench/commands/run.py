@@ -117,10 +117,10 @@ def _show(session: Any) -> None:
 
 
 def outcome(found: Mapping[str, Any]) -> int:
-    """Return the exit code: 1 where sequences were lost or packets malformed."""
+    """Return the exit code: 1 where sequences were lost, packets malformed, or a snapshot differed from its book."""
     book = found["book"]
     lost = any(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
-    return int(lost or bool(book["messages"]["malformed"]))
+    return int(lost or bool(book["messages"]["malformed"] or book["anomalies"]["snapshot_differs"]))
 
 
 def check_target(path: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -103,7 +104,19 @@ def _counters(found: Mapping[str, Any]) -> RenderableType:
     odd = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in anomalies.items() if count)
     return Text(
         f"{messages['total']:,} messages, {messages['unknown']:,} unknown, {messages['malformed']:,} bad packets; "
-        f"anomalies: {odd or 'none'}"
+        f"anomalies: {odd or 'none'}{snapshots(found)}"
+    )
+
+
+def snapshots(found: Mapping[str, Any]) -> str:
+    """Say in a line of its own what became of snapshots; "" where there were none."""
+    counts = sum((Counter(channel["snapshots"]) for channel in found["channels"]), Counter[str]())
+    differ = found["anomalies"]["snapshot_differs"]
+    if not counts.total() + differ:
+        return ""
+    return (
+        f"\nsnapshots: {counts['taken']:,} filled a book, {counts['equal']:,} equal the book, {differ:,} differ, "
+        f"{counts['old'] + counts['unfinished']:,} left out"
     )
 
 

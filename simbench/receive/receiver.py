@@ -10,7 +10,7 @@ import numpy as np
 from simbench.book.books import Books
 from simbench.book.layout import BookChannel
 from simbench.errors import SimbenchError
-from simbench.event import EVENT, RESET
+from simbench.event import EVENT
 from simbench.feed.sequencer import Sequencer
 from simbench.frame import FRAME
 from simbench.kernel.pointer import pointer
@@ -209,11 +209,9 @@ class Receiver:
         """Begin anew, as after a loop or a jump of the replayer: sequences and books start from nothing."""
         self.state.words[pipeline.NOW] = now
         begin_anew(self.state.words, pipeline.PIPELINE)
-        reset = np.zeros(1, EVENT)
-        reset["kind"] = RESET
         for number in range(len(self.feed.channels)):
             self.state.sequencer.new_epoch(number, now)
-            self.state.books.apply(number, reset)
+            self.state.books.reset(number, now)
 
     def stop_after(self, channel: int, sequence: int) -> None:
         """Ask for a stop after a sequence of a channel."""
@@ -271,6 +269,7 @@ def book_channels(feed: Feed) -> list[BookChannel]:
                 kind=protocol.book,
                 depth=protocol.depth,
                 implied_depth=protocol.implied_depth,
+                snapshots=protocol.snapshots,
             )
         )
     return found

@@ -39,7 +39,7 @@ def build(receiver: Receiver, capture: dict[str, Any], *, books: bool = True) ->
 
 
 def channel(receiver: Receiver, number: int) -> dict[str, Any]:
-    """Return one channel: its lines, other flows, epochs, gaps and digests."""
+    """Return one channel: its lines, other flows, snapshots, epochs, gaps and digests."""
     definition, protocol = receiver.feed.channels[number], receiver.protocol(number)
     sequencer, books = receiver.state.sequencer, receiver.state.books
     names = protocol.sessions(receiver.channel_state(number))
@@ -58,5 +58,6 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
             {"role": flow.role, "group": flow.group, **counts}
             for flow, counts in zip(definition.feeds, receiver.flow_counts(number), strict=True)
         ],
+        "snapshots": books.snapshots(number),
         "gaps": sequencer.gaps(number),
     }

@@ -1,5 +1,6 @@
 """Events for the tests of books, and the engine and the reference book side by side."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from simbench.book.reference import ReferenceBooks
 ORDER = BookChannel("orders", -4, 0, text_key=True, kind="order")
 PRICE = BookChannel("prices", -2, -3, kind="price")
 LEVEL = BookChannel("levels", -7, 0, kind="level", depth=4, implied_depth=2)
+PRICE_BY_SNAPSHOT = replace(PRICE, snapshots=True)
+LEVEL_BY_SNAPSHOT = replace(LEVEL, snapshots=True)
 AB = int.from_bytes(b"AB".ljust(8, b"\0"), "big")
 CD = int.from_bytes(b"CD".ljust(8, b"\0"), "big")
 
@@ -83,3 +86,4 @@ class Pair:
         for number in range(len(self.engine.channels)):
             assert self.reference.digest(number) == self.engine.digest(number)
             assert self.reference.digest_orders(number) == self.engine.digest_orders(number)
+            assert self.reference.snapshots(number) == self.engine.snapshots(number)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from book_events import LEVEL, ORDER, PRICE, Pair, events
+from book_events import LEVEL, LEVEL_BY_SNAPSHOT, ORDER, PRICE, PRICE_BY_SNAPSHOT, Pair, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +68,46 @@ def test_by_price_as_the_reference(rows: list[dict[str, Any]]) -> None:
 def test_by_number_as_the_reference(rows: list[dict[str, Any]]) -> None:
     """Likewise where levels go by number, with or without the orders beside them."""
     compare(Pair(LEVEL), rows)
+
+
+SYNCED = [event.SNAPSHOT] * 6 + [event.CLEAR, event.RESET, event.DEFINE, event.TRADE, event.NOTE, 0]
+
+
+def changes(kinds: list[int]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return events of two instruments with few ids, places, prices and times, in snapshots and outside."""
+    fields = st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from([*kinds, *SYNCED]),
+            "instrument": st.sampled_from([1, 1, 1, 2]),
+            "flags": st.sampled_from([0, event.END]).flatmap(
+                lambda end: st.sampled_from([0, event.CHAINED, event.FROM_SNAPSHOT, 31]).map(lambda more: end | more)
+            ),
+            "order": st.integers(0, 4),
+            "other": st.integers(0, 4),
+            "instrument_sequence": st.integers(0, 4),
+            "side": st.sampled_from([0, 0, 1, 9]),
+            "price": st.integers(1, 2),
+            "quantity": st.integers(-1, 2),
+            "orders": st.sampled_from([-1, -1, -1, 1]),
+            "level": st.integers(1, 3),
+            "time": st.integers(0, 3),
+        }
+    )
+    return fields.flatmap(lambda fields: _defined(fields) if fields["kind"] == event.DEFINE else st.just(fields))
+
+
+@FEW
+@given(st.lists(changes([event.LEVEL] * 12), max_size=80))
+def test_by_price_and_snapshot_as_the_reference(rows: list[dict[str, Any]]) -> None:
+    """Likewise where books by price are known from snapshots: what is taken, compared, left out, and the states."""
+    compare(Pair(PRICE_BY_SNAPSHOT), rows)
+
+
+@FEW
+@given(st.lists(changes([*NUMBERED, event.LEVEL_OVERLAY]), max_size=80))
+def test_by_number_and_snapshot_as_the_reference(rows: list[dict[str, Any]]) -> None:
+    """Likewise by number."""
+    compare(Pair(LEVEL_BY_SNAPSHOT), rows)
 
 
 def compare(pair: Pair, rows: list[dict[str, Any]]) -> None:
