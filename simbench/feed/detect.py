@@ -2,7 +2,8 @@
 
 Only packets that are cut alike are compared: lines of some exchanges put the same messages into other datagrams.
 
-A flow that sends the same sequences over and over is the loop of a snapshot feed, and no line.
+A flow that sends the same sequences over and over is the loop of a snapshot feed, and no line; neither is one whose
+messages are those of a snapshot feed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Observation:
         protocol: its name.
         packets: digest by (session, stream, first sequence, units), of the first packets with messages.
         again: packets whose sequence was there already.
+        snapshots: whether its messages are those of a snapshot flow.
     """
 
     group: str
@@ -39,6 +41,7 @@ class Observation:
     protocol: str
     packets: dict[Key, int] = field(default_factory=dict)
     again: int = 0
+    snapshots: bool = False
 
     def note(self, session: int, stream: int, first: int, units: int, digest: int) -> None:
         """Remember a packet."""
@@ -52,6 +55,11 @@ class Observation:
     def loops(self) -> bool:
         """Whether it came back to each of its sequences at least once, on average: lines repeat a few at most."""
         return self.again >= len(self.packets) > 0
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it can be a line."""
+        return not self.loops and not self.snapshots
 
 
 def join(flows: Sequence[Observation]) -> list[list[int]]:
@@ -89,19 +97,20 @@ def feed(flows: Sequence[Observation], timezones: Mapping[str, str]) -> Feed:
         flows: with packets.
         timezones: of the protocols that count from a local midnight.
     """
-    speaking = {flow.protocol for flow in flows if not flow.loops}
-    lines = [flow for flow in flows if not flow.loops or flow.protocol not in speaking]
-    loops = [flow for flow in flows if flow.loops and flow.protocol in speaking]
+    speaking = {flow.protocol for flow in flows if flow.is_line}
+    lines = [flow for flow in flows if flow.is_line or flow.protocol not in speaking]
+    loops = [flow for flow in flows if not flow.is_line and flow.protocol in speaking]
     shared = _shared_groups(flows)
     joined = [[lines[i] for i in members] for members in join(lines)]
-    homes = [_nearest(loop, joined) for loop in loops]
+    homes = _homes(loops, joined)
+    firsts = [members[0].group for members in joined]
     channels: list[Channel] = []
     for number, members in enumerate(joined):
         first = members[0]
         channels.append(
             Channel(
                 venue=first.protocol.split(".")[0],
-                name=_name(first.group, [channel.name for channel in channels]),
+                name=_name(first.group, firsts),
                 protocol=first.protocol,
                 lines=tuple(
                     Line(name=_letters(place), group=flow.group, source=_source(flow, shared))
@@ -116,6 +125,23 @@ def feed(flows: Sequence[Observation], timezones: Mapping[str, str]) -> Feed:
             )
         )
     return Feed(channels=tuple(channels))
+
+
+def _homes(loops: Sequence[Observation], channels: Sequence[Sequence[Observation]]) -> list[int]:
+    """Return the channel of each loop: the one that has a line at its address, -1 where there is none.
+
+    Where no loop of a protocol is at the address of a line, each belongs to the nearest channel.
+    """
+    places = {
+        (flow.protocol, _endpoint(flow.group)[:2]): number
+        for number, members in reversed(list(enumerate(channels)))
+        for flow in members
+    }
+    found = [places.get((loop.protocol, _endpoint(loop.group)[:2]), -1) for loop in loops]
+    placed = {loop.protocol for loop, home in zip(loops, found, strict=True) if home >= 0}
+    return [
+        home if loop.protocol in placed else _nearest(loop, channels) for loop, home in zip(loops, found, strict=True)
+    ]
 
 
 def _nearest(loop: Observation, channels: Sequence[Sequence[Observation]]) -> int:
@@ -142,10 +168,10 @@ def _shared_groups(flows: Sequence[Observation]) -> set[str]:
     return {group for group in groups if groups.count(group) > 1}
 
 
-def _name(group: str, taken: Sequence[str]) -> str:
-    """Name a channel after its port, or after its group where the port is taken."""
+def _name(group: str, groups: Sequence[str]) -> str:
+    """Name a channel after its port, or after its group where another channel has this port."""
     port = group.rpartition(":")[2]
-    return port if port not in taken else group
+    return port if [other.rpartition(":")[2] for other in groups].count(port) == 1 else group
 
 
 def _endpoint(group: str) -> tuple[int, int, int]:

@@ -50,7 +50,9 @@ def find_feed(
         return adapted(found, protocol, schema), notes
     found = look(capture, protocol, schema)
     lines = "; ".join(
-        f"{channel.protocol} on " + ", ".join(f"{line.name} {line.group}" for line in channel.lines)
+        f"{channel.protocol} on "
+        + ", ".join(f"{line.name} {line.group}" for line in channel.lines)
+        + "".join(f", {other.role} {other.group}" for other in channel.feeds)
         for channel in found.channels
     )
     return found, (f"found by looking: {lines}",)
@@ -132,6 +134,7 @@ def _watch(payloads: list[bytes], flow: Any, protocol: str | None, schema: Path 
     if spoken is None:
         return None
     watcher = _Watcher(group_text(flow), source_text(flow), spoken, schema)
+    watcher.observation.snapshots = any(spoken.is_snapshot(payload) for payload in payloads)
     for payload in payloads:
         watcher.take(np.frombuffer(payload, np.uint8))
     return watcher

@@ -95,6 +95,33 @@ def test_a_loop_is_a_snapshot_feed_of_the_channel_next_to_it() -> None:
     assert lines(loop) == [[("A", "224.0.31.43:14341")]], "alone it is still what the user has"
 
 
+def test_snapshot_flows_that_show_themselves_belong_to_the_line_at_their_address() -> None:
+    """One at an address of its own is of a channel that was not seen; sequences that go on do not make it a line."""
+    flows = [
+        flow(f"239.0.0.{n}:{port}", range(1, 50), salt=port + n, protocol="deribit.sbe")
+        for port, numbers in ((6100, (1, 4)), (6101, (1, 4, 5)))
+        for n in numbers
+    ]
+    for one in flows[2:]:
+        one.snapshots = True
+    found = feed(flows, {})
+    assert [(channel.name, [other.group for other in channel.feeds]) for channel in found.channels] == [
+        ("239.0.0.1:6100", ["239.0.0.1:6101"]),
+        ("239.0.0.4:6100", ["239.0.0.4:6101"]),
+    ]
+    assert parse(dump(found)) == found
+    (alone,) = feed([flows[0], flows[4]], {}).channels
+    assert [other.group for other in alone.feeds] == ["239.0.0.5:6101"], (
+        "where none is at a line's address: the nearest"
+    )
+
+
+def test_a_channel_is_named_after_its_port_where_no_other_has_it() -> None:
+    """Otherwise after its group, each of them."""
+    same = [flow(f"239.0.0.{n}:{port}", range(1, 50), salt=n) for n, port in ((1, 50), (2, 50), (3, 51))]
+    assert [channel.name for channel in feed(same, {}).channels] == ["239.0.0.1:50", "239.0.0.2:50", "51"]
+
+
 def test_the_names_of_many_lines_go_on() -> None:
     """Behind Z comes AA, as in a spreadsheet."""
     many = [flow(f"224.0.0.{i}:1", range(5)) for i in range(28)]

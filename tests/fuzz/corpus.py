@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import cme_reference
+import deribit_frames
 import iex_samples
 import itch_samples
 
@@ -42,6 +43,8 @@ def _specimen(protocol: Protocol, keys: list[str], sequence: int, chance: random
         numbers = cme_reference.every_template()
         parts = [cme_reference.synthetic(shipped(), chance.choice(numbers), chance.randrange(1000)) for _ in keys]
         return cme_reference.packet(*parts[:2], sequence=sequence)
+    if protocol.name == "deribit.sbe":
+        return deribit_frames.frame(*(deribit_frames.some_message(int(key), chance) for key in keys), sequence=sequence)
     if protocol.name.startswith("iex."):
         messages = [iex_samples.some_message(key, chance) for key in keys]
         return iex_samples.segment(messages, sequence, protocol=iex_samples.IDS[protocol.name])

@@ -40,7 +40,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 def test_the_protocols_of_the_package_are_there() -> None:
     """Their names come without an import of any of them."""
-    assert {"cme.mdp3", "nasdaq.itch50"} <= set(registry.names())
+    assert {"cme.mdp3", "deribit.sbe", "nasdaq.itch50"} <= set(registry.names())
     code = "import sys; from simbench.protocol import registry; registry.names(); print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -117,7 +117,7 @@ def test_a_guess_needs_every_sample_and_exactly_one_protocol(install: Callable[.
 
 
 def test_recorded_channels_are_guessed(real_captures: Path) -> None:
-    """The CME capture is MDP 3.0; Deribit's, SBE with the same schema number, is nothing that is installed."""
+    """The CME capture is MDP 3.0; Deribit's, SBE with the same schema number, is not."""
     cme = [
         payload
         for _, payload in zip(range(50), payloads(real_captures / "cme-mdp3-340" / "capture.pcap"), strict=False)
@@ -128,4 +128,6 @@ def test_recorded_channels_are_guessed(real_captures: Path) -> None:
     deribit = next((real_captures / "deribit-sbe").glob("capture*"))
     samples = [*islice(payloads(deribit), 50)]
     assert samples
-    assert registry.guess(samples) is None
+    found = registry.guess(samples)
+    assert found is not None
+    assert found.name == "deribit.sbe"
