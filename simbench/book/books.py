@@ -192,9 +192,10 @@ class Books:
         """
         unsigned = self.instruments["key"].astype(np.uint64)
         ranks = np.lexsort((unsigned, self.instruments["channel"]))
-        return [self._book(int(index), orders=orders) for index in ranks]
+        return [self.book(int(index), orders=orders) for index in ranks]
 
-    def _book(self, index: int, *, orders: bool) -> dict[str, Any]:
+    def book(self, index: int, *, orders: bool = False) -> dict[str, Any]:
+        """Return one book as `to_json` shows it."""
         instrument = self.instruments[index]
         price, quantity = int(instrument["price_exponent"]), int(instrument["quantity_exponent"])
         book: dict[str, Any] = {

@@ -13,7 +13,7 @@ def demo(*, headless: bool) -> int:
     """Replay the announcement burst at its recorded timing."""
     from simbench.commands import show
     from simbench.commands.run import play
-    from simbench.golden.expectation import capture_of
+    from simbench.golden.folder import capture_of
     from simbench.receive.offline import open_source
     from simbench.session import Plan
 

@@ -23,7 +23,8 @@ def golden(
     """Write the expectation beside the capture, and a feed.toml where there is none."""
     show.announce_compilation()
     from simbench.feed.definition import dump
-    from simbench.golden.expectation import capture_of, write
+    from simbench.golden.expectation import write
+    from simbench.golden.folder import capture_of
     from simbench.receive.offline import open_source
 
     folder = capture if capture.is_dir() else capture.parent

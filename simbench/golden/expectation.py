@@ -7,29 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from simbench.errors import SimbenchError
+from simbench.golden.folder import EXPECTED, capture_of
+from simbench.golden.walk import against_reference
 from simbench.receive.offline import Offline, Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-NAMES: Final = ("capture.pcap", "capture.pcapng", "capture.pcap.gz", "capture.pcapng.gz", "capture.pcap.zst")
-EXPECTED: Final = "expected.json"
 PARTS: Final = {
     "capture": dict, "messages": dict, "channels": list, "anomalies": dict, "checkpoints": list, "books": list,
 }  # fmt: skip
-
-
-def capture_of(folder: Path) -> Path:
-    """Return the capture of a golden folder.
-
-    Raises:
-        SimbenchError: there is none.
-    """
-    found = next((folder / name for name in NAMES if (folder / name).is_file()), None)
-    if found is None:
-        raise SimbenchError(f"{folder} holds no capture; a golden folder has capture.pcap, feed.toml and expected.json")
-    return found
 
 
 def load(folder: Path) -> dict[str, Any]:
@@ -113,17 +101,12 @@ def write(folder: Path, checkpoints: int, **options: Any) -> Path:
     Raises:
         SimbenchError: engine and reference book differ, or there is nothing in the books.
     """
-    from simbench.golden.paranoid import Paranoid
-
     source = open_source(capture_of(folder), **options)
-    checker = Paranoid(source)
-    run = Offline(source, on_events=checker.apply)
-    while run.advance():
-        pass
-    differences = checker.differences(run.receiver)
+    stops = plan(source, checkpoints)
+    differences = against_reference(source, stops)
     if differences:
         raise SimbenchError(f"no expectation written: {differences[0]}")
-    outcome = expectation(rebuild(source, plan(source, checkpoints)))
+    outcome = expectation(rebuild(source, stops))
     if not any(book["bids"] or book["asks"] for book in outcome["books"]):
         raise SimbenchError(f"no expectation written: the books of {folder} are empty at the end")
     path = folder / EXPECTED

@@ -96,6 +96,9 @@ class Offline:
         source: what to read.
         only_line: the one line of every channel that is listened to.
         on_events: called with (channel, events) before these are applied.
+
+    Attributes:
+        data: uint8[n], the bytes of the block at hand.
     """
 
     def __init__(
@@ -120,11 +123,13 @@ class Offline:
         self.dissector = Dissector(checksums="verify" if source.verify else "ignore", capacity=FLOWS)
         self.first_ns = 0
         self.last_ns = 0
+        self.data = np.zeros(0, np.uint8)
         self._running = self._run()
 
     def _run(self) -> Iterator[int]:
         for block in self.source.capture.blocks():
             self.dissector.dissect(block)
+            self.data = block.data
             stamps = block.frames["stamp"]
             self.first_ns = self.first_ns or int(stamps[0])
             self.last_ns = max(self.last_ns, int(stamps.max()))

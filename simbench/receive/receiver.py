@@ -218,6 +218,12 @@ class Receiver:
         self.state.words[pipeline.STOP_CHANNEL] = channel
         self.state.words[pipeline.STOP_SEQUENCE] = sequence
 
+    def step(self) -> None:
+        """Let one of the events that wait go to the books, and stop behind it; for on_events, when it is shown them."""
+        words = self.state.words
+        words[pipeline.LAST] = words[pipeline.FIRST] + 1
+        words[pipeline.STOPPING] = 1
+
     def counter(self, slot: int) -> int:
         """Return one of the pipeline's counters."""
         return int(self.state.words[slot])

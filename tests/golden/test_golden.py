@@ -6,9 +6,9 @@ import copy
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
-from small_feeds import ITCH, MDP3, frames, levels, make, rewrite
+from golden_folders import load, make_golden, save
+from small_feeds import ITCH, MDP3, frames, levels, rewrite
 
 from simbench.commands.verify import verify
 from simbench.errors import SimbenchError
@@ -23,24 +23,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a golden folder of each protocol; not to be written to."""
-    base = tmp_path_factory.mktemp("golden")
-    found = {}
-    for name, protocol in (("itch", ITCH), ("mdp3", MDP3)):
-        make(base / name, protocol, 600, instruments=4)
-        expectation.write(base / name, 5)
-        found[protocol] = base / name
-    return found
+    return make_golden(tmp_path_factory.mktemp("golden"))
 
 
 @pytest.fixture
 def golden(folders: dict[str, Path], tmp_path: Path) -> Path:
     """Return a golden folder that a test may spoil."""
     return shutil.copytree(folders[ITCH], tmp_path / "golden")
-
-
-def load(folder: Path) -> dict[str, Any]:
-    """Return the expectation as it is on disk."""
-    return msgspec.json.decode((folder / "expected.json").read_bytes(), type=dict[str, Any])
 
 
 def test_untouched_folders_verify_over_the_ring(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +117,7 @@ def test_one_changed_byte_of_the_expectation_fails(golden: Path, capsys: pytest.
     book = expected["books"][1]
     digits = book["bids"][0][1]
     book["bids"][0][1] = str(int(digits) + 1)
-    (golden / "expected.json").write_bytes(msgspec.json.encode(expected))
+    save(golden, expected)
 
     assert verify(folders=[golden], wires=["ring"]) == 1
     assert f"{book['key']}: bids differ" in capsys.readouterr().out
@@ -176,8 +165,9 @@ def test_golden_refuses_where_the_reference_differs(golden: Path, monkeypatch: p
     before = (golden / "expected.json").read_bytes()
     monkeypatch.setattr(Paranoid, "apply", lambda self, channel, events: apply(self, channel, events[:-1]))
 
-    with pytest.raises(SimbenchError, match="differ"):
+    with pytest.raises(SimbenchError, match=r"differ after message 2 of itch.*stock directory") as error:
         expectation.write(golden, 2)
+    assert "\n" not in str(error.value)
     assert (golden / "expected.json").read_bytes() == before
 
 

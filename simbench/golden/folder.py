@@ -1,0 +1,32 @@
+"""What makes a folder golden: the files in it, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simbench.errors import SimbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+NAMES: Final = ("capture.pcap", "capture.pcapng", "capture.pcap.gz", "capture.pcapng.gz", "capture.pcap.zst")
+EXPECTED: Final = "expected.json"
+
+
+def capture_of(folder: Path) -> Path:
+    """Return the capture of a golden folder.
+
+    Raises:
+        SimbenchError: there is none.
+    """
+    found = next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    if found is None:
+        raise SimbenchError(f"{folder} holds no capture; a golden folder has capture.pcap, feed.toml and {EXPECTED}")
+    return found
+
+
+def captures_under(folder: Path) -> Sequence[Path]:
+    """Return the capture of every folder under one, itself included, that has one; sorted."""
+    homes = {path.parent for name in NAMES for path in folder.rglob(name) if path.is_file()}
+    return [capture_of(home) for home in sorted(homes)]
