@@ -10,6 +10,8 @@ import nobody as no_rights
 import pytest
 from small_feeds import CME_FEED, ITCH, MDP3, make
 
+pytest_plugins = ["pytester"]  # runs pytest on tests that the plug-in's tests write
+
 
 @pytest.fixture(scope="session")
 def real_captures() -> Path:
