@@ -59,5 +59,5 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
             for flow, counts in zip(definition.feeds, receiver.flow_counts(number), strict=True)
         ],
         "snapshots": books.snapshots(number),
-        "gaps": sequencer.gaps(number),
+        "gaps": sequencer.gaps(number, [line.name for line in definition.lines]),
     }

@@ -128,6 +128,20 @@ def test_gap_on_both_lines_is_reported_to_the_unit(capture: Path, protocol: str,
 
 
 @each
+def test_a_gap_names_the_lines_as_the_feed_does(capture: Path, protocol: str, tmp_path: Path) -> None:
+    """Who revealed it, and how each line stood, by the names of feed.toml and not by the lines' numbers."""
+    every = frames(capture, protocol)
+    hole = middle(every).sequence
+    kept = without(every, lambda frame: frame.sequence == hole)
+    named = feed(capture).replace('name = "A"', 'name = "left"').replace('name = "B"', 'name = "right"')
+
+    (gap,) = rebuilt(rewrite(tmp_path / "gap", kept, named))["channels"][0]["gaps"]
+
+    assert gap["revealed_by"] in {"left", "right"}
+    assert list(gap["lines"]) == ["left", "right"]
+
+
+@each
 def test_gap_on_one_line_is_filled_by_the_other(capture: Path, protocol: str, tmp_path: Path) -> None:
     """What one line alone lacks is its own loss and nobody's gap; the books are as if nothing had happened."""
     every = frames(capture, protocol)
