@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simbench.book.layout import (
+    AWAITED,
     CHANNEL_COUNT,
     CHANNEL_DEPTH,
     CHANNEL_IMPLIED_DEPTH,
@@ -20,6 +21,7 @@ from simbench.book.layout import (
     CHANNEL_WORDS,
     CHANNELS,
     DEPTH_LIMIT,
+    DRAINING,
     HEADER_WORDS,
     INSTRUMENT_COUNT,
     INSTRUMENT_MASK,
@@ -58,6 +60,12 @@ from simbench.book.layout import (
     SECRET_2,
     SEED,
     VERSION_WORD,
+    WAIT_FREE,
+    WAIT_ROOM,
+    WAIT_ROWS,
+    WAIT_TOP,
+    WAIT_WORDS,
+    WAITING,
 )
 from simbench.book.table import fill
 
@@ -78,6 +86,7 @@ class Room:
         levels: by price.
         nodes: of the price trees.
         ladders: words.
+        waiting: events of books that wait for a snapshot; never grows.
     """
 
     instruments: int
@@ -85,6 +94,7 @@ class Room:
     levels: int
     nodes: int
     ladders: int
+    waiting: int = 0
 
 
 def aligned(words: int) -> Words:
@@ -102,7 +112,10 @@ def new_memory(channels: Sequence[BookChannel], room: Room, seed: int | None = N
         room: how much to make room for.
         seed: of the hash tables; drawn when None.
     """
-    memory = _lay(len(channels), _at_least(room, by_level=any(channel.kind == "level" for channel in channels)))
+    by_level = any(channel.kind == "level" for channel in channels)
+    if any(channel.snapshots == AWAITED for channel in channels):
+        room = replace(room, waiting=WAIT_ROWS)
+    memory = _lay(len(channels), _at_least(room, by_level=by_level))
     memory[SEED] = _signed(secrets.randbits(64) if seed is None else seed)
     memory[SECRET_1] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 6364136223846793005 | 1)
     memory[SECRET_2] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 3202034522624059733 | 1)
@@ -126,6 +139,7 @@ def grown(memory: Words) -> Words:
         levels=_larger(memory, LEVEL_ROOM, LEVEL_COUNT),
         nodes=_larger(memory, NODE_ROOM, NODE_COUNT, PATH_DEPTH),
         ladders=_larger(memory, LADDER_ROOM, LADDER_TOP, LADDER_LIMIT) if memory[LADDER_ROOM] else 0,
+        waiting=int(memory[WAIT_ROOM]),
     )
     return relaid(memory, room)
 
@@ -137,7 +151,7 @@ def relaid(memory: Words, room: Room | None = None) -> Words:
     new[SEED : SECRET_2 + 1] = memory[SEED : SECRET_2 + 1]
     for word in (INSTRUMENT_COUNT, RECORD_TOP, RECORD_FREE, ORDER_COUNT, LEVEL_COUNT):
         new[word] = memory[word]
-    for word in (NODE_TOP, NODE_FREE, NODE_COUNT, LADDER_TOP):
+    for word in (NODE_TOP, NODE_FREE, NODE_COUNT, LADDER_TOP, WAIT_TOP, WAIT_FREE, DRAINING):
         new[word] = memory[word]
     for base, words in (
         (CHANNELS, channels * CHANNEL_WORDS),
@@ -145,6 +159,7 @@ def relaid(memory: Words, room: Room | None = None) -> Words:
         (RECORDS, int(memory[RECORD_TOP]) * RECORD_WORDS),
         (NODES, int(memory[NODE_TOP]) * NODE_WORDS),
         (LADDERS, int(memory[LADDER_TOP])),
+        (WAITING, int(memory[WAIT_TOP]) * WAIT_WORDS),
     ):
         new[new[base] : new[base] + words] = memory[memory[base] : memory[base] + words]
     for base, mask in ((INSTRUMENT_SLOTS, INSTRUMENT_MASK), (ORDER_SLOTS, ORDER_MASK), (LEVEL_SLOTS, LEVEL_MASK)):
@@ -158,7 +173,7 @@ def relaid(memory: Words, room: Room | None = None) -> Words:
 
 def room_of(memory: Words) -> Room:
     """Return how much the block has room for."""
-    words = (INSTRUMENT_ROOM, ORDER_ROOM, LEVEL_ROOM, NODE_ROOM, LADDER_ROOM)
+    words = (INSTRUMENT_ROOM, ORDER_ROOM, LEVEL_ROOM, NODE_ROOM, LADDER_ROOM, WAIT_ROOM)
     return Room(*(int(memory[word]) for word in words))
 
 
@@ -175,6 +190,8 @@ def _lay(channels: int, room: Room) -> Words:
     header[NODE_ROOM] = room.nodes
     header[LADDER_ROOM] = room.ladders
     header[NODE_FREE] = -1
+    header[WAIT_ROOM] = room.waiting
+    header[WAIT_TOP] = min(1, room.waiting)
     header[INSTRUMENT_MASK] = _slots(room.instruments) - 1
     header[ORDER_MASK] = _slots(room.orders) - 1
     header[LEVEL_MASK] = _slots(room.levels) - 1
@@ -185,6 +202,7 @@ def _lay(channels: int, room: Room) -> Words:
         (RECORDS, records * RECORD_WORDS),
         (NODES, room.nodes * NODE_WORDS),
         (LADDERS, room.ladders),
+        (WAITING, room.waiting * WAIT_WORDS),
         (INSTRUMENT_SLOTS, int(header[INSTRUMENT_MASK]) + 1),
         (ORDER_SLOTS, int(header[ORDER_MASK]) + 1),
         (LEVEL_SLOTS, int(header[LEVEL_MASK]) + 1),
@@ -204,6 +222,7 @@ def _at_least(room: Room, *, by_level: bool) -> Room:
         levels=max(room.levels, LINE),
         nodes=max(room.nodes, 2 * PATH_DEPTH),
         ladders=max(room.ladders, 2 * LADDER_LIMIT) if by_level else 0,
+        waiting=room.waiting,
     )
 
 

@@ -183,16 +183,22 @@ class Books:
         """Verify every invariant of the block; AssertionError, with the insides, when one does not hold."""
         check.check(self.memory)
 
-    def to_json(self, *, orders: bool = False) -> list[dict[str, Any]]:
+    def to_json(self, *, orders: bool = False, since: bool = False) -> list[dict[str, Any]]:
         """Return every book in the shape of `simbench book --json`, by channel and native key.
 
         Args:
             orders: whether each book also has its queues, "bid_orders" and so on: [price, [[id, quantity], ...]]
                 for every price that has orders, best first.
+            since: whether each book also says since when it is what it is, where it is not current.
         """
         unsigned = self.instruments["key"].astype(np.uint64)
         ranks = np.lexsort((unsigned, self.instruments["channel"]))
-        return [self.book(int(index), orders=orders) for index in ranks]
+        books = [self.book(int(index), orders=orders) for index in ranks]
+        if since:
+            for book, instrument in zip(books, self.instruments[ranks], strict=True):
+                current = instrument["state"] == layout.CURRENT
+                book["since_ns"] = None if current else str(int(instrument["since"]))
+        return books
 
     def book(self, index: int, *, orders: bool = False) -> dict[str, Any]:
         """Return one book as `to_json` shows it."""

@@ -24,6 +24,7 @@ from simbench.book.instruments import (
 from simbench.book.layout import (
     AHEAD,
     AHEAD_MASK,
+    AWAITED,
     BEFORE,
     BEFORE_LAST,
     BEHIND,
@@ -32,11 +33,13 @@ from simbench.book.layout import (
     CHANNEL,
     CHANNEL_COUNT,
     CHANNEL_KIND,
+    CHANNEL_REACHED,
     CHANNEL_RESET_TIME,
     CHANNEL_SNAPSHOTS,
     CHANNEL_WAS_RESET,
     CHANNEL_WORDS,
     CHANNELS,
+    CONFIRMED,
     CURRENT,
     DEPTH,
     EMPTY,
@@ -58,8 +61,10 @@ from simbench.book.layout import (
     LEVEL_ROOM,
     LEVEL_SLOTS,
     LOW,
+    NEEDED,
     NODE_COUNT,
     NODE_ROOM,
+    NONE,
     ORDER_COUNT,
     ORDER_MASK,
     ORDER_ROOM,
@@ -68,6 +73,7 @@ from simbench.book.layout import (
     PLACE,
     PRICE_EXPONENT,
     QUANTITY_EXPONENT,
+    REQUIRED,
     SEQUENCE,
     SNAPSHOT_UNDER_WAY,
     STATE,
@@ -75,11 +81,13 @@ from simbench.book.layout import (
     UNKNOWN,
     UNKNOWN_INSTRUMENT,
     UNSYNCHRONISED,
+    UNUSED,
 )
 from simbench.book.levels import address, set_level
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
-from simbench.book.snapshots import NONE, admit, leave
+from simbench.book.snapshots import admit, leave
 from simbench.book.table import hash_order, hash_price, home
+from simbench.book.waiting import forget, pass_or_wait
 from simbench.kernel.pure import direct, direct_inlined, prefetch, signed
 
 if TYPE_CHECKING:
@@ -116,7 +124,7 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
         return last
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     by_price = memory[words + CHANNEL_KIND] == BY_PRICE
-    by_snapshots = memory[words + CHANNEL_SNAPSHOTS] != 0
+    followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED
     # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
     stop = first
     for at in range(first - SLOT_AHEAD, last):
@@ -145,7 +153,7 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
         if instrument >= 0:
             memory[instrument + EVENTS] += 1
             sequence = signed(what["instrument_sequence"])
-            if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT and not by_snapshots:
+            if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT and followed:
                 follow(memory, channel, instrument, sequence, time)
         if flags & event.END:
             judge(memory, channel, time)
@@ -238,10 +246,13 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
             count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
         return -1
     instrument = find_or_new(memory, channel, key)
-    if memory[words + CHANNEL_SNAPSHOTS] != 0:
+    snapshots = memory[words + CHANNEL_SNAPSHOTS]
+    if snapshots == REQUIRED:
         admitted = admit(memory, channel, instrument, what, kind, flags, time)
         if kind < event.DEFINE and not admitted:
             return -1
+    elif snapshots != UNUSED and not pass_or_wait(memory, channel, instrument, what, kind, flags, time):
+        return -1
     side, price, quantity = signed(what["side"]), signed(what["price"]), signed(what["quantity"])
     if by_number:
         overlay = 1 if flags & event.FROM_SNAPSHOT else 0
@@ -251,7 +262,7 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
         set_level(memory, channel, instrument, side, price, quantity, signed(what["orders"]), time)
     elif kind <= event.SNAPSHOT:
         sequence = signed(what["instrument_sequence"]) if kind == event.SNAPSHOT else 0
-        state = memory[instrument + STATE] if memory[words + CHANNEL_SNAPSHOTS] != 0 else CURRENT
+        state = memory[instrument + STATE] if snapshots != UNUSED else CURRENT
         orders.empty_book(memory, channel, instrument, sequence if sequence != 0 else memory[instrument + SEQUENCE])
         memory[instrument + STATE] = state
         if book == BY_LEVEL:
@@ -278,7 +289,7 @@ def _define(memory: Words, channel: int, instrument: int, what: Any) -> None:
         touch(memory, instrument)
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     rescaled = prices != memory[instrument + PRICE_EXPONENT] or quantities != memory[instrument + QUANTITY_EXPONENT]
-    if rescaled and memory[words + CHANNEL_SNAPSHOTS] != 0:
+    if rescaled and memory[words + CHANNEL_SNAPSHOTS] == REQUIRED:
         # The integers of its levels mean something else from now on: they wait for a snapshot.
         leave(memory, channel, instrument)
         orders.empty_book(memory, channel, instrument, memory[instrument + SEQUENCE])
@@ -302,13 +313,17 @@ def empty_channel(memory: Words, channel: int, time: int, sequence: int, state: 
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     memory[words + CHANNEL_WAS_RESET] = 1 + sequence
     memory[words + CHANNEL_RESET_TIME] = time
+    memory[words + CHANNEL_REACHED] = 0
     for index in range(memory[INSTRUMENT_COUNT]):
         instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
         if memory[instrument + CHANNEL] == channel:
             orders.empty_book(memory, channel, instrument, sequence)
             memory[instrument + SNAPSHOT_UNDER_WAY] = NONE
             memory[instrument + BEFORE_LAST] = -1
-            if memory[words + CHANNEL_SNAPSHOTS] != 0 and sequence < 0:
+            memory[instrument + CONFIRMED] = 0
+            memory[instrument + NEEDED] = 0
+            forget(memory, instrument)
+            if memory[words + CHANNEL_SNAPSHOTS] in (REQUIRED, AWAITED) and sequence < 0:
                 memory[instrument + STATE] = UNSYNCHRONISED
             if memory[instrument + LADDER] >= 0:
                 empty_ladder(memory, instrument, state)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.book.layout import (
+    AWAITED,
     BEFORE_LAST,
     BEST,
     BY_LEVEL,
@@ -56,6 +57,7 @@ from simbench.book.layout import (
     PLACE_INSTRUMENT,
     PRICE_EXPONENT,
     QUANTITY_EXPONENT,
+    REQUIRED,
     ROOT,
     RUNG_PRICE,
     RUNG_STATE,
@@ -64,6 +66,7 @@ from simbench.book.layout import (
     SIDE_WORDS,
     SIDES,
     STALE,
+    STALE_SINCE,
     STATE,
     SYMBOL,
     TOUCHED,
@@ -134,7 +137,7 @@ def find_or_new(memory: Words, channel: int, key: int) -> int:
     memory[instrument + IMPLIED_DEPTH] = memory[defaults + CHANNEL_IMPLIED_DEPTH]
     memory[instrument + LADDER] = -1
     memory[instrument + BEFORE_LAST] = -1
-    unknown = memory[defaults + CHANNEL_SNAPSHOTS] != 0 and memory[defaults + CHANNEL_WAS_RESET] == 0
+    unknown = memory[defaults + CHANNEL_SNAPSHOTS] in (REQUIRED, AWAITED) and memory[defaults + CHANNEL_WAS_RESET] == 0
     memory[instrument + STATE] = UNSYNCHRONISED if unknown else CURRENT
     for side in range(4):
         memory[instrument + SIDES + side * SIDE_WORDS + ROOT] = -1
@@ -183,6 +186,8 @@ def follow(memory: Words, channel: int, instrument: int, sequence: int, time: in
         if sequence > last + 1:
             count_anomaly(memory, channel, INSTRUMENT_GAP, sequence - last - 1, time)
             memory[instrument + HOLES] += sequence - last - 1
+            if memory[instrument + STATE] == CURRENT:
+                memory[instrument + STALE_SINCE] = time
             memory[instrument + STATE] = STALE
         elif sequence < last:
             count_anomaly(memory, channel, INSTRUMENT_BACKWARD, 1, time)

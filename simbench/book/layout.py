@@ -10,6 +10,7 @@ and nothing points by address: links are indices into a section, so a copy of th
                   its orders, so that an order leaves its queue without a branch. Record 0 is nobody.
     nodes         of the trees that sort the prices of a side (tree.py)
     ladders       the levels of books by number (ladder.py), a block for each instrument that has any
+    waiting       events of stale books, in queues (waiting.py), where a channel's books wait for snapshots
     slots         three open-addressing tables (table.py): instruments, orders, levels
 
 A pool hands out freed places first, then fresh ones from its top; what was never handed out is zero and, the array
@@ -58,8 +59,14 @@ ORDER_SLOTS: Final = 31
 ORDER_MASK: Final = 32
 LEVEL_SLOTS: Final = 33
 LEVEL_MASK: Final = 34
+WAITING: Final = 35  # base, room, first never used, head of the freed ones; row 0 is nobody
+WAIT_ROOM: Final = 36
+WAIT_TOP: Final = 37
+WAIT_FREE: Final = 38
+DRAINING: Final = 39  # index + 1 of the next instrument whose queue goes into its book; 0 none
 PATH: Final = 40  # scratch of a descent in a tree: node and position by height
 PATH_DEPTH: Final = 24  # 8**24 insertions would be needed for a higher tree
+RESTORED: Final = 88  # index of the instrument that gather() has just finished
 AHEAD: Final = 96  # scratch of the prefetch: slot or record, and hash, of the next events
 AHEAD_MASK: Final = 63
 HEADER_WORDS: Final = 224
@@ -75,9 +82,18 @@ CHANNEL_TOUCHED: Final = 6  # instruments that the present exchange event has ch
 CHANNEL_WAS_RESET: Final = 7  # since then books that were never seen are known to be empty
 CHANNEL_ANOMALIES: Final = 8  # three words a kind: count, time of the first, time of the last
 CHANNEL_RESET_TIME: Final = 63  # when all its books were last emptied
-CHANNEL_SNAPSHOTS: Final = 64  # 1: a book is known from a snapshot on
+CHANNEL_SNAPSHOTS: Final = 64  # what snapshots are to its books, of the four below
 CHANNEL_SNAPSHOT_COUNTS: Final = 65  # in the order of SNAPSHOT_COUNTS
-CHANNEL_WORDS: Final = 72
+CHANNEL_REACHED: Final = 72  # highest sequence of the channel that an event had, where books wait
+CHANNEL_WORDS: Final = 80
+
+UNUSED: Final = 0  # what a book misses makes it stale, and nothing is done about it
+REQUIRED: Final = 1  # a book is known from a snapshot on (snapshots.py)
+AWAITED: Final = 2  # a book that missed something waits for one (waiting.py)
+REFRESHES: Final = 3  # or is emptied and goes on
+
+WAIT_WORDS: Final = 16  # of a waiting event: the next one of its instrument, then the fields of EVENT
+WAIT_ROWS: Final = 1 << 16  # 8 MiB: what 100 instruments send in some seconds
 
 BY_ORDER: Final = 0
 BY_PRICE: Final = 1
@@ -126,12 +142,22 @@ SNAPSHOT_COUNTS: Final = (
     "old",  # left out: the book had gone beyond it
     "unfinished",  # its end never came, or a change of the book came in between
     "covered",  # events of changes that were left out: the book had them already
+    "confirming",  # were at the place of a current book, and left it as it is
+    "overflowed",  # queues of waiting events that were given up for want of room
 )
 TAKEN: Final = 0
 EQUAL: Final = 1
 OLD: Final = 2
 UNFINISHED: Final = 3
 COVERED: Final = 4
+CONFIRMING: Final = 5
+OVERFLOWED: Final = 6
+
+# What is done with the snapshot under way.
+NONE: Final = 0
+FILL: Final = 1  # it becomes the book
+COMPARE: Final = 2  # it has to be equal to the book
+LEAVE: Final = 3  # nothing
 
 # An instrument, as words and as the dtype of Books.instruments. The first cache line is what every change touches.
 INSTRUMENT: Final = np.dtype(
@@ -168,10 +194,18 @@ INSTRUMENT: Final = np.dtype(
         ("changed", "i8"),  # exchange time of the last change or snapshot
         ("left", "i8"),  # of a comparison: levels that the snapshot has not had yet
         ("mark", "i8"),  # of a comparison: zero when the levels of book and snapshot were the same
+        ("confirmed", "i8"),  # of a book that may wait: the channel's sequence up to which it is known to be right
+        ("needed", "i8"),  # while stale: instrument sequence that a snapshot has to be at
+        ("first", "i8"),  # row of the first event that waits; 0 none
+        ("last", "i8"),
+        ("next", "i8"),  # instrument whose queue goes into its book after this one's
+        ("since", "i8"),  # exchange time at which it became stale, or was refreshed
+        ("from", "i8"),  # what `confirmed` was before the last snapshot
+        ("placed", "i8"),  # sequence of the channel that this snapshot was taken at
         ("spare", "i8", (7,)),
     ]
 )
-INSTRUMENT_WORDS: Final = 56
+INSTRUMENT_WORDS: Final = 64
 KEY: Final = 0
 CHANNEL: Final = 1
 VERSION: Final = 2
@@ -204,6 +238,14 @@ BEFORE_LAST: Final = 45
 CHANGED: Final = 46
 LEFT: Final = 47
 MARK: Final = 48
+CONFIRMED: Final = 49
+NEEDED: Final = 50
+WAIT_FIRST: Final = 51
+WAIT_LAST: Final = 52
+NEXT_DRAINED: Final = 53
+STALE_SINCE: Final = 54
+RESTORED_FROM: Final = 55
+PLACED: Final = 56
 
 # Words of a side within the instrument.
 SIDE_WORDS: Final = 4
@@ -213,10 +255,11 @@ COUNT: Final = 2
 BEST: Final = 3
 
 # Stale: changes are missing and no snapshot has come since. Unsynchronised: none has come at all, where books need one.
-STATES: Final = ("current", "stale", "unsynchronised")
+STATES: Final = ("current", "stale", "unsynchronised", "naturally refreshed")
 CURRENT: Final = 0
 STALE: Final = 1
 UNSYNCHRONISED: Final = 2
+REFRESHED: Final = 3
 
 # A record. Words 1 to 6 mean alike in an order and in its level, so that prefetching need not know which it has.
 RECORD_WORDS: Final = 8
@@ -272,7 +315,7 @@ class BookChannel:
         kind: "order" (order by order), "price" (levels by price) or "level" (levels by number).
         depth: levels a side in books by number where no definition says otherwise; 0 unlimited.
         implied_depth: likewise on the implied sides.
-        snapshots: whether a book is only known from a snapshot on (snapshots.py); not for books order by order.
+        snapshots: what they are to its books: UNUSED, REQUIRED, AWAITED or REFRESHES; nothing order by order.
     """
 
     name: str
@@ -282,4 +325,4 @@ class BookChannel:
     kind: str = "order"
     depth: int = 0
     implied_depth: int = 0
-    snapshots: bool = False
+    snapshots: int = UNUSED

@@ -11,7 +11,7 @@ has a later exchange time than the book, the ids have begun anew, and it is not 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from simbench import event
 from simbench.book.instruments import count_anomaly
@@ -24,14 +24,17 @@ from simbench.book.layout import (
     CHANNEL_SNAPSHOT_COUNTS,
     CHANNEL_WORDS,
     CHANNELS,
+    COMPARE,
     COUNT,
     COVERED,
     CURRENT,
     EQUAL,
+    FILL,
     HOLES,
     INSTRUMENT_GAP,
     KEY,
     LAST,
+    LEAVE,
     LEFT,
     MARK,
     NODE_CHILD,
@@ -39,6 +42,7 @@ from simbench.book.layout import (
     NODE_WORDS,
     NODE_WORSE,
     NODES,
+    NONE,
     OLD,
     ORDERS,
     PRICE,
@@ -51,6 +55,7 @@ from simbench.book.layout import (
     SNAPSHOT_DIFFERS,
     SNAPSHOT_UNDER_WAY,
     STALE,
+    STALE_SINCE,
     STATE,
     TAKEN,
     UNFINISHED,
@@ -62,12 +67,6 @@ from simbench.kernel.pure import direct, mix, multiply, signed
 
 if TYPE_CHECKING:
     from simbench.kernel.pure import Words
-
-# What is done with the snapshot under way.
-NONE: Final = 0
-FILL: Final = 1  # it becomes the book
-COMPARE: Final = 2  # it has to be equal to the book
-LEAVE: Final = 3  # nothing
 
 
 @direct
@@ -169,6 +168,7 @@ def _follow(memory: Words, channel: int, instrument: int, before: int, sequence:
         memory[instrument + HOLES] += missing
         if memory[instrument + STATE] == CURRENT:
             memory[instrument + STATE] = STALE
+            memory[instrument + STALE_SINCE] = time
     memory[instrument + SEQUENCE] = sequence
     memory[instrument + CHANGED] = time
     return True

@@ -15,6 +15,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Number = Annotated[int, msgspec.Meta(ge=0, le=32_767)]
 Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Role = Literal["snapshot", "definitions", "retransmission", "refresh"]
+Recover = Literal["none", "retransmit", "snapshot", "natural"]
 
 MAX_LINES: Final = 16  # as many as a gap record can tell of
 MAX_FEEDS: Final = 256  # as many as a route can name
@@ -82,6 +83,7 @@ class Channel(_Strict, frozen=True, kw_only=True):
     schema: str | None = None
     timezone: str | None = None
     session_start: Clock | None = None
+    recover: Recover | None = None
 
 
 class Feed(_Strict, frozen=True, kw_only=True):

@@ -299,7 +299,15 @@ PROTOCOL: Final = Protocol(
     detect=detect,
     layouts=_layouts(shipped()),
     with_schema=with_schema,
+    recovery=("snapshot", "natural"),
 )
 PROTOCOL_ORDERS: Final = replace(
-    PROTOCOL, name="cme.mdp3.orders", setup=setup_orders, book="order", depth=0, implied_depth=0, detect=lambda _: False
+    PROTOCOL,
+    name="cme.mdp3.orders",
+    setup=setup_orders,
+    book="order",
+    depth=0,
+    implied_depth=0,
+    recovery=(),
+    detect=lambda _: False,
 )

@@ -13,6 +13,8 @@ import numpy as np
 from numba import types
 
 from simbench.book.engine import apply
+from simbench.book.layout import DRAINING
+from simbench.book.waiting import channel_drained, gather
 from simbench.feed.sequencer import (
     DELIVER,
     DRAIN,
@@ -117,6 +119,7 @@ NEW_FLOW: Final = 2  # routes[frames[INDEX].flow] is UNROUTED
 GROW_BOOK: Final = 3
 GROW_SEQUENCER: Final = 4
 LOOK: Final = 5  # events[words[FIRST]:words[LAST]] of words[CHANNEL] are about to be applied
+RESTORED: Final = 7  # a book that waited is current again: the books' block says which
 
 LOOK_FIRST: Final = 1
 LOOKED: Final = 2
@@ -276,6 +279,14 @@ def advance(
             return STOPPED
         if waiting == 0:
             words[FIRST] = words[LAST] = words[DECODED] = 0
+            if book[DRAINING] != 0:
+                count = gather(book, events, EVENT_BUFFER)
+                if count < 0:
+                    return RESTORED
+                words[CHANNEL] = channel_drained(book)
+                words[DECODED] = words[LAST] = count
+                words[FLUSH] = 1
+                continue
 
         if words[DAMAGED] != NIL:
             if (
@@ -330,6 +341,7 @@ def advance(
                 words[PACKET_UNITS] = header[0].units
                 words[PACKET_SENT] = header[0].sent
                 deliver(data, header[0].start, header[0].end, channel, NIL, words, channels, decoders, states, events)
+                words[FLUSH] = 1  # what waits for this snapshot comes before anything new
                 state[SNAPSHOT_FLOW] = 0
                 continue
             digest = hash_bytes(data, header[0].start, header[0].end)

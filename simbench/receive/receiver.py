@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.book.books import Books
-from simbench.book.layout import BookChannel
+from simbench.book.layout import AWAITED, REFRESHES, REQUIRED, RESTORED, UNUSED, BookChannel
 from simbench.errors import SimbenchError
 from simbench.event import EVENT
 from simbench.feed.sequencer import Sequencer
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from simbench.feed.definition import Channel, Feed
 
+SNAPSHOT_POLICIES = {"snapshot": AWAITED, "natural": REFRESHES}  # of feed.toml's `recover`, and what books do then
 OFFLINE_BATCH = 128  # events gathered before they are applied: enough for prefetching to hide the memory behind them
 FLOWS = 1 << 16  # rows of a dissector's flow table
 
@@ -62,6 +63,25 @@ class State:
     def copy(self) -> State:
         """Return a checkpoint."""
         return State(self.books.copy(), self.sequencer.copy(), self.protocols.copy(), self.words.copy())
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A book that a snapshot made right again.
+
+    Attributes:
+        channel: its number.
+        key: of the instrument.
+        after: sequence of the channel up to which the book had been right.
+        until: that the snapshot was taken at.
+        at_ns: replay time at which it was right again.
+    """
+
+    channel: int
+    key: int
+    after: int
+    until: int
+    at_ns: int
 
 
 class Receiver:
@@ -111,7 +131,8 @@ class Receiver:
             protocols=np.concatenate(states),
             words=pipeline.new_words(batch=batch, verify=verify, flows=int(flows[-1])),
         )
-        decoded = [self.protocol(number).snapshots for number in range(len(feed.channels))]
+        self.restored: list[Restored] = []
+        decoded = [channel.snapshots in (REQUIRED, AWAITED) for channel in book_channels(feed)]
         self.router = Router(feed, only_line=only_line, snapshots=decoded)
         self.routes = np.full(FLOWS, pipeline.UNROUTED, np.int64)
         self.header = np.zeros(1, HEADER)
@@ -170,6 +191,17 @@ class Receiver:
         elif status == pipeline.LOOK and self._on_events is not None:
             first, last = int(words[pipeline.FIRST]), int(words[pipeline.LAST])
             self._on_events(int(words[pipeline.CHANNEL]), self.events[first:last])
+        elif status == pipeline.RESTORED and (index := int(self.state.books.memory[RESTORED])) >= 0:
+            instrument = self.state.books.instruments[index]
+            self.restored.append(
+                Restored(
+                    channel=int(instrument["channel"]),
+                    key=int(instrument["key"]),
+                    after=int(instrument["from"]),
+                    until=int(instrument["placed"]),
+                    at_ns=int(words[pipeline.NOW]),
+                )
+            )
 
     def _advance(self, data: NDArray[np.uint8], frames: NDArray[Any]) -> int:
         state = self.state
@@ -275,10 +307,21 @@ def book_channels(feed: Feed) -> list[BookChannel]:
                 kind=protocol.book,
                 depth=protocol.depth,
                 implied_depth=protocol.implied_depth,
-                snapshots=protocol.snapshots,
+                snapshots=_snapshots(channel, protocol),
             )
         )
     return found
+
+
+def _snapshots(channel: Channel, protocol: Protocol) -> int:
+    if protocol.snapshots:
+        return REQUIRED
+    if channel.recover in SNAPSHOT_POLICIES and channel.recover not in protocol.recovery:
+        raise SimbenchError(
+            f"channel {channel.name}: {protocol.name} cannot recover by {channel.recover}; it can by "
+            f"{', '.join(protocol.recovery) or 'nothing'}"
+        )
+    return SNAPSHOT_POLICIES.get(channel.recover or "", UNUSED)
 
 
 def _options(channel: Channel, first_ns: int) -> Options:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simbench.receive import pipeline
+from simbench.receive.settle import settle
 
 if TYPE_CHECKING:
     from simbench.receive.receiver import Receiver
@@ -34,7 +35,7 @@ def build(receiver: Receiver, capture: dict[str, Any], *, books: bool = True) ->
         "anomalies": receiver.state.books.anomalies(),
     }
     if books:
-        found["books"] = receiver.state.books.to_json()
+        found["books"] = receiver.state.books.to_json(since=True)
     return found
 
 
@@ -44,6 +45,8 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
     sequencer, books = receiver.state.sequencer, receiver.state.books
     names = protocol.sessions(receiver.channel_state(number))
     epochs = sequencer.epochs(number, names)
+    gaps = sequencer.gaps(number, [line.name for line in definition.lines])
+    settle(gaps, books, number, receiver.restored)
     return {
         "venue": definition.venue,
         "name": definition.name,
@@ -59,5 +62,5 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
             for flow, counts in zip(definition.feeds, receiver.flow_counts(number), strict=True)
         ],
         "snapshots": books.snapshots(number),
-        "gaps": sequencer.gaps(number, [line.name for line in definition.lines]),
+        "gaps": gaps,
     }
