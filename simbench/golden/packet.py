@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import product
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from simbench.event import EVENT
 from simbench.feed.layout import OUT_END, OUT_START
-from simbench.protocol.contract import EVENT_BUFFER, MESSAGES
+from simbench.protocol.contract import EVENT_BUFFER, FLOW_MISSING, MESSAGES, SENT, SEQUENCE, SNAPSHOT_FLOW, UNITS
 from simbench.receive import pipeline
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from simbench.protocol.contract import Message
     from simbench.receive.offline import Offline
+
+
+GIVEN: Final = [SEQUENCE, SENT, FLOW_MISSING]  # slots that a receiver sets before it decodes
 
 
 class Place(NamedTuple):
@@ -45,20 +49,29 @@ class Packet:
     Args:
         run: gathers no events of several packets (pipeline.BATCH is 1).
         channel: number of the packet's channel.
+        before: int64[n], the channel's protocol state after the last packet with events; it may be changed.
+
+    Attributes:
+        after: int64[n], likewise after this one.
     """
 
-    def __init__(self, run: Offline, channel: int) -> None:
+    def __init__(self, run: Offline, channel: int, before: NDArray[np.int64]) -> None:
         receiver = run.receiver
         words, sequencer, header = receiver.state.words, receiver.state.sequencer, receiver.header[0]
         self._protocol = receiver.protocol(channel)
-        self._state = receiver.channel_state(channel).copy()
         self._skip = int(words[pipeline.SKIP])
         self._events = receiver.events[: int(words[pipeline.DECODED])].copy()
-        # It came with the frame at hand or was held; words alone do not tell which, its events do.
+        self.after = receiver.channel_state(channel).copy()
+        self._before = before
+        self._before[GIVEN] = self.after[GIVEN]
+        self._units = int(words[pipeline.PACKET_UNITS])
+        self._flows = range(1 + len(receiver.feed.channels[channel].feeds))
+        # It came with the frame at hand or was held, on a line or beside them; its events tell which.
         held = slice(int(sequencer.memory[OUT_START]), int(sequencer.memory[OUT_END]))
         came = slice(int(header["start"]), int(header["end"]))
         self._bodies = [run.data[came].copy(), sequencer.slab[held].copy()]
         self._scratch = np.zeros(EVENT_BUFFER, EVENT)
+        self._found: bool | None = None
         self._last: tuple[int, Place] | None = None
 
     def place(self, index: int) -> Place | None:
@@ -68,39 +81,48 @@ class Packet:
             index: of the event in the packet, from 0; not less than the one asked for before.
         """
         if self._last is None or index >= self._last[0]:
-            body = self._body()
-            if body is None:
+            if self._found is None:
+                self._found = self._recognise()
+            if not self._found:
                 return None
-            self._last = self._message(body, index)
+            self._last = self._message(index)
         behind, place = self._last
         return place._replace(event=place.event + index - behind + 1)
 
-    def _body(self) -> NDArray[np.uint8] | None:
-        for body in self._bodies:
-            if len(body) and self._decode(body, len(body)).events == len(self._events):
-                again = self._scratch[: len(self._events)]
-                if np.array_equal(again, self._events):
-                    self._bodies = [body]
-                    return body
-        return None
+    def _recognise(self) -> bool:
+        """Find the bytes and the state that decode to the events that wait.
 
-    def _message(self, body: NDArray[np.uint8], index: int) -> tuple[int, Place]:
+        The state that the packet was decoded with is gone. The one before is the same but for packets without events;
+        and where a protocol remembers nothing that matters, the one after will do.
+        """
+        count = len(self._events)
+        for body, state, flow in product(self._bodies, (self._before, self.after), self._flows):
+            self._body, self._state = body, state.copy()
+            self._state[[SNAPSHOT_FLOW, UNITS]] = flow, self._units
+            if len(body) == 0 or self._decode(len(body)).events != count:
+                continue
+            if np.array_equal(self._scratch[:count], self._events):
+                return True
+        return False
+
+    def _message(self, index: int) -> tuple[int, Place]:
         """Return the index behind the last event of a message, and that event's place.
 
         The message ends where the shortest piece of the packet ends that decodes to the event and to one message more.
         """
-        ends = range(len(body) + 1)
-        shown = bisect_left(ends, index + 1, key=lambda end: self._decode(body, end).events)
-        already = self._decode(body, shown - 1).messages
-        whole = bisect_left(ends, already + 1, lo=shown, key=lambda end: self._decode(body, end).messages)
-        before, after = (self._decode(body, min(end, len(body))) for end in (shown - 1, whole))
+        length = len(self._body)
+        ends = range(length + 1)
+        shown = bisect_left(ends, index + 1, key=lambda end: self._decode(end).events)
+        already = self._decode(shown - 1).messages
+        whole = bisect_left(ends, already + 1, lo=shown, key=lambda end: self._decode(end).messages)
+        before, after = (self._decode(min(end, length)) for end in (shown - 1, whole))
         counted = (one for one in self._protocol.messages if after.state[one.counter] > before.state[one.counter])
-        earlier = int(self._state[MESSAGES]) - self._decode(body, len(body)).messages
+        earlier = int(self.after[MESSAGES]) - self._decode(length).messages
         place = Place(earlier + after.messages, next(counted, None), after.events - before.events)
         return after.events, place
 
-    def _decode(self, body: NDArray[np.uint8], end: int) -> _Decoded:
+    def _decode(self, end: int) -> _Decoded:
         """Decode the first bytes of the packet: whole messages count, what is cut off is malformed."""
         state = self._state.copy()
-        count = int(self._protocol.decode(body, 0, end, self._skip, state, self._scratch))
+        count = int(self._protocol.decode(self._body, 0, end, self._skip, state, self._scratch))
         return _Decoded(max(count, -1 - count), int(state[MESSAGES] - self._state[MESSAGES]), state)

@@ -130,6 +130,7 @@ class Walk:
         self.first: tuple[int, int] | None = None
         self.last: tuple[int, int] | None = None
         self._packet: Packet | None = None
+        self._state = self.run.receiver.channel_state(channel).copy()
         self._stepping = False
         self._stepped = False
         self._limit = NO_LIMIT
@@ -174,7 +175,8 @@ class Walk:
         words = self.run.receiver.state.words
         first = int(words[pipeline.FIRST])
         if channel == self.channel and first == 0:
-            self._packet = Packet(self.run, channel)
+            self._packet = Packet(self.run, channel, self._state)
+            self._state = self._packet.after
             self._limit = int(words[pipeline.LAST]) if words[pipeline.STOPPING] else NO_LIMIT
         if channel == self.channel and self._stepping and self.found is None:
             self._stepped = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from small_feeds import ITCH, MDP3, frames, rebuilt, rewrite
 
 from simbench import event
 from simbench.commands.verify import verify
+from simbench.feed.definition import dump
 from simbench.golden.check import check
 from simbench.golden.expectation import write
 from simbench.golden.walk import Walk
@@ -296,3 +298,20 @@ def test_fault_in_the_second_of_two_channels_is_named(
     assert f"itch: the books differ at sequence {point['sequence']}, " in lines[0]
     (named,) = [line for line in lines if "engine and reference book differ" in line]
     assert f"after message {wrong['sequence']} of itch" in named
+
+
+def test_messages_of_a_protocol_that_remembers_are_told_too(real_captures: Path, tmp_path: Path) -> None:
+    """Deribit defines an instrument once and sends snapshots beside its lines: every message with events is told."""
+    whole = real_captures / "deribit-sbe" / "capture.pcapng"
+    path = rewrite(tmp_path / "deribit", frames(whole, "deribit.sbe")[:1000], dump(open_source(whole).feed))
+    source = open_source(path)
+    expected = rebuilt(path)["messages"]["by_type"]
+    counted: Counter[str] = Counter()
+    for number in range(len(source.feed.channels)):
+        walk = Walk(source, number)
+        walk.step_to(None)
+        assert walk.found is None
+        counted.update({name.partition(" ")[0]: count for name, count in walk.messages.items()})
+
+    assert counted == {key: count for key, count in expected.items() if key in counted}
+    assert min(counted[key] for key in ("1000", "1003", "1004")) > 20
