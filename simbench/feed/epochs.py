@@ -30,6 +30,7 @@ from simbench.feed.layout import (
     E_CLOSED,
     E_FIRST,
     E_LAST,
+    E_LOST,
     E_NUMBER,
     E_OPENED,
     E_PREVIOUS,
@@ -214,6 +215,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
         row = epoch_base(memory, former)
         memory[row + E_LAST] = memory[stream + S_TOP] - 1
         memory[row + E_CLOSED] = now
+        memory[row + E_LOST] = memory[stream + S_LOST]
         restart, start = _origin(memory, former, session, first)
         cause = BY_SEQUENCE if session == memory[row + E_SESSION] else BY_SESSION
         if memory[stream + S_PENDING] != 0:

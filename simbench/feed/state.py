@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -44,7 +44,11 @@ class Settings:
         run: packets in a row that must agree on a restart or a jump where one alone may be damage. 3.
         silent_ns: without a packet for so long a line counts as silent in gap records. 1 s: the heartbeat interval
             of most feeds.
-        slots: packets that can be held in all. 1,024, or 2 MiB.
+        slots: packets that can be held in all. 1,024, or 2 MiB; where holes are asked for 16,384, or 32 MiB, since an
+            answer takes longer than another line.
+        recover: "retransmit": a hole whose wait has ended is asked for instead of given up; "none".
+        request_ns: until a request without an answer is repeated. 1 s.
+        attempts: requests in a row without an answer after which a hole is given up. 3.
     """
 
     wait_ns: int = 10_000_000
@@ -52,13 +56,29 @@ class Settings:
     distance: int = 65_536
     run: int = 3
     silent_ns: int = 1_000_000_000
-    slots: int = 1024
+    slots: int = 0
+    recover: Literal["none", "retransmit"] = "none"
+    request_ns: int = 1_000_000_000
+    attempts: int = 3
+
+    @property
+    def room(self) -> int:
+        """Return how many packets can be held."""
+        return self.slots or (16_384 if self.recover == "retransmit" else 1024)
 
 
-def new_sequencer(lines: Sequence[int], settings: Settings | None = None) -> tuple[Words, Bytes]:
-    """Return the state for channels with so many lines each: memory int64[n] and slab uint8[m].
+def new_sequencer(
+    lines: Sequence[int], settings: Settings | None = None, servers: Sequence[bool] | None = None
+) -> tuple[Words, Bytes]:
+    """Return the state of the channels: memory int64[n] and slab uint8[m].
 
-    Raises SimbenchError for more lines than a gap record can tell of.
+    Args:
+        lines: how many each channel has.
+        settings: of all channels.
+        servers: whether a channel has a server to ask, where holes are asked for at all; each has where None.
+
+    Raises:
+        SimbenchError: a channel has more lines than a gap record can tell of.
     """
     chosen = settings or Settings()
     if max(lines, default=1) > at.MAX_LINES:
@@ -66,9 +86,10 @@ def new_sequencer(lines: Sequence[int], settings: Settings | None = None) -> tup
     front = np.zeros(at.FRONT, np.int64)
     front[[at.WAIT_NS, at.COUNT, at.DISTANCE]] = chosen.wait_ns, chosen.count, chosen.distance
     front[[at.RUN, at.SILENT_NS, at.DUE]] = chosen.run, chosen.silent_ns, at.NEVER
+    front[[at.REQUEST_NS, at.ATTEMPTS]] = chosen.request_ns, chosen.attempts
     front[[at.SLOT_BYTES, at.CHANNEL_COUNT]] = SLOT_BYTES, len(lines)
     capacities = {table: rows for table, (_, rows, _) in ROWS.items()}
-    capacities |= {at.CHANNEL: len(lines), at.SLOT: chosen.slots}
+    capacities |= {at.CHANNEL: len(lines), at.SLOT: chosen.room}
     for table, (_, _, limit) in ROWS.items():
         front[table + at.T_LIMIT] = limit or capacities[table]
         front[table + at.T_FREE] = at.NIL
@@ -76,7 +97,10 @@ def new_sequencer(lines: Sequence[int], settings: Settings | None = None) -> tup
     base = memory[at.CHANNEL + at.T_BASE]
     for channel, count in enumerate(lines):
         memory[base + channel * at.CHANNEL_WORDS + at.C_LINES] = count
-    return memory, np.zeros(chosen.slots * SLOT_BYTES, np.uint8)
+        memory[base + channel * at.CHANNEL_WORDS + at.C_ASKS] = chosen.recover == "retransmit" and (
+            servers is None or servers[channel]
+        )
+    return memory, np.zeros(chosen.room * SLOT_BYTES, np.uint8)
 
 
 def grow_memory(memory: Words) -> Words:

@@ -28,6 +28,7 @@ from simbench.feed.layout import (
     RANGE,
     RECORD,
     RUN,
+    S_ANSWER_DUE,
     S_CHANNEL,
     S_DUE,
     S_EPOCH,
@@ -43,6 +44,7 @@ from simbench.feed.layout import (
     S_SESSION,
     S_STATE,
     S_TAIL,
+    S_WAITING,
     SLOT_BYTES,
     STREAM,
     STREAM_SIZE,
@@ -191,6 +193,8 @@ def create(memory: Words, channel: int, key: int) -> int:
     memory[base + S_TAIL] = NIL
     memory[base + S_HOLE] = NIL
     memory[base + S_HOLE_TAIL] = NIL
+    memory[base + S_WAITING] = NIL
+    memory[base + S_ANSWER_DUE] = NEVER
     memory[base + S_LOST] = NIL
     memory[base + S_DUE] = NEVER
     forget_digests(memory, base)

@@ -26,10 +26,14 @@ from simbench.feed.sequencer import (
     OUT_START,
     OUT_STREAM,
     OUT_UNITS,
+    RETRANSMITTED,
+    WANTED,
     channel_of,
     due_stream,
     malformed,
+    next_request,
     offer,
+    offer_retransmitted,
     release,
     tick,
 )
@@ -97,14 +101,17 @@ PACKET_SENT: Final = 33
 DAMAGED: Final = 34  # first sequence of a packet that could not be decoded; NIL none
 DAMAGED_LAST: Final = 35
 DAMAGED_STREAM: Final = 36
+ANSWERS: Final = 38  # datagrams that came for a request
 PIPELINE: Final = 40  # words
 
-# Routes: what a flow is, by its row in the flow table. A line's route is channel << 16 | line << 8 | role.
+# Routes: what a flow is, by its row in the flow table. A line's route is channel << 16 | line << 8 | role; the line of
+# answers to requests is RETRANSMITTED.
 NOT_FEED: Final = -1
 UNROUTED: Final = -2
 ROLE_LINE: Final = 0
 ROLE_DEFINITIONS: Final = 1
 ROLE_OTHER: Final = 2
+ROLE_RETRANSMISSION: Final = 3
 
 # Statuses.
 DONE: Final = 0
@@ -113,6 +120,10 @@ NEW_FLOW: Final = 2  # routes[frames[INDEX].flow] is UNROUTED
 GROW_BOOK: Final = 3
 GROW_SEQUENCER: Final = 4
 LOOK: Final = 5  # events[words[FIRST]:words[LAST]] of words[CHANNEL] are about to be applied
+REQUEST: Final = (
+    6  # the sequencer's words say what to ask for (next_request); no frame is at work, so that another batch
+)
+# may be taken before words[INDEX] is restored and this one goes on
 
 LOOK_FIRST: Final = 1
 LOOKED: Final = 2
@@ -144,6 +155,11 @@ SIGNATURE: Final = types.int64(
     HEADERS,
     EVENTS,
 )
+
+
+def retransmission_route(channel: int) -> int:
+    """Return the route of the flow in which a channel's server answers."""
+    return channel << 16 | RETRANSMITTED << 8 | ROLE_RETRANSMISSION
 
 
 def new_words(*, batch: int, verify: bool) -> Words:
@@ -314,7 +330,11 @@ def advance(
                 words[PACKETS] += 1
                 words[FRAMED] = 1
             digest = hash_bytes(data, header[0].start, header[0].end)
-            verdict = offer(sequencer, slab, channel, route >> 8 & 0xFF, header, data, digest, words[NOW])
+            line = route >> 8 & 0xFF
+            if line == RETRANSMITTED:
+                verdict = offer_retransmitted(sequencer, slab, channel, header, data, digest, words[NOW])
+            else:
+                verdict = offer(sequencer, slab, channel, line, header, data, digest, words[NOW])
             if verdict == NEED_ROOM:
                 return GROW_SEQUENCER
             if verdict == DRAIN:
@@ -339,6 +359,8 @@ def advance(
         if words[TAKEN] != 0:
             words[TAKEN] = 0
             words[INDEX] += 1
+        if sequencer[WANTED] != 0 and next_request(sequencer, words[NOW]) != 0:
+            return REQUEST
         i = words[INDEX]
         if i >= count:
             if waiting > 0:
@@ -363,7 +385,8 @@ def advance(
             words[OTHER] += 1
             words[INDEX] += 1
             continue
-        if route & 0xFF != ROLE_LINE:
+        role = route & 0xFF
+        if role not in (ROLE_LINE, ROLE_RETRANSMISSION):
             words[UNASSIGNED] += 1
             words[INDEX] += 1
             continue
@@ -378,8 +401,11 @@ def advance(
         words[NOW] = now
         if due > 0:
             words[DRAINED] = due_stream(sequencer)
-        words[DATAGRAMS] += 1
-        words[BYTES] += frames[i].payload_length
+        if role == ROLE_LINE:
+            words[DATAGRAMS] += 1
+            words[BYTES] += frames[i].payload_length
+        else:
+            words[ANSWERS] += 1
         words[BAD_HEADERS] += frames[i].payload_length == 0
         words[TAKEN] = 1
         words[AT] = frames[i].payload

@@ -25,7 +25,7 @@ def build(receiver: Receiver, capture: dict[str, Any], *, books: bool = True) ->
         "capture": {
             **capture,
             "datagrams": receiver.counter(pipeline.DATAGRAMS),
-            "recovery_datagrams": receiver.counter(pipeline.UNASSIGNED),
+            "recovery_datagrams": receiver.counter(pipeline.UNASSIGNED) + receiver.counter(pipeline.ANSWERS),
             "other_frames": receiver.counter(pipeline.OTHER),
             "checksum_lost": receiver.counter(pipeline.LOST_CHECKSUM),
         },
@@ -55,4 +55,5 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
         "epochs": epochs,
         "lines": sequencer.lines(number, [(line.name, line.group) for line in definition.lines]),
         "gaps": sequencer.gaps(number),
+        "recovery": sequencer.answers(number),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.address import address_of
 from simbench.feed.definition import split_group
-from simbench.receive.pipeline import NOT_FEED, ROLE_LINE, ROLE_OTHER
+from simbench.receive.pipeline import NOT_FEED, ROLE_LINE, ROLE_OTHER, retransmission_route
 
 if TYPE_CHECKING:
     from simbench.address import Address
@@ -30,7 +30,8 @@ class Router:
                 route = number << 16 | place << 8 | ROLE_LINE if listened else NOT_FEED
                 self._candidates.setdefault(split_group(line.group), []).append((line, route))
             for other in channel.feeds:
-                route = number << 16 | ROLE_OTHER
+                answers = other.role == "retransmission"
+                route = retransmission_route(number) if answers else number << 16 | ROLE_OTHER
                 self._candidates.setdefault(split_group(other.group), []).append((other, route))
 
     def route(self, flow: Any) -> int:

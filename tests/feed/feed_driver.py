@@ -20,9 +20,12 @@ from simbench.feed.sequencer import (
     OUT_STREAM,
     OUT_UNITS,
     VERDICTS,
+    Request,
     Sequencer,
     Settings,
+    next_request,
     offer,
+    offer_retransmitted,
     release,
 )
 from simbench.protocol.contract import END_OF_SESSION, HEADER, HEARTBEAT, SEQUENCE_RESET, UNSEQUENCED
@@ -53,14 +56,46 @@ class Driver:
         session: int = 0, sent: int = 0, digest: int | None = None, size: int | None = None, ordinal: int = 0,
     ) -> str:  # fmt: skip
         """Offer one packet, grow and drain as asked, and return the verdict in words."""
-        data = np.zeros(START + max(size or units, 1), np.uint8)
-        data[START : START + units] = np.arange(first, first + units) & 0xFF
-        self._header[0] = (stream, session, first, units, flags, sent, START, START + (size or units))
+        return self._offer(
+            line, (stream, session, first, units, flags, sent), size or units, channel, digest, now, ordinal
+        )
+
+    def answer(
+        self, first: int, units: int = 1, *, now: int = 0, channel: int = 0, stream: int = 0, session: int = 0,
+        sent: int = 0, digest: int | None = None,
+    ) -> str:  # fmt: skip
+        """Offer one packet as a retransmission server sends it, and return the verdict in words."""
+        return self._offer(None, (stream, session, first, units, 0, sent), units, channel, digest, now, 0)
+
+    def requests(self, now: int) -> list[Request]:
+        """Return what is to be asked for now."""
+        found = []
+        while next_request(self.sequencer.memory, now):
+            found.append(self.sequencer.request())
+        self.check()
+        return found
+
+    def asked(self, now: int) -> list[tuple[int, int, int]]:
+        """Return (first, units, attempt) of what is to be asked for now."""
+        return [(request.first, request.units, request.attempt) for request in self.requests(now)]
+
+    def _offer(
+        self, line: int | None, header: tuple[int, ...], size: int, channel: int, digest: int | None, now: int,
+        ordinal: int,
+    ) -> str:  # fmt: skip
+        first, units = header[2:4]
+        data = np.zeros(START + max(size, 1), np.uint8)
+        written = max(0, min(units, size))
+        data[START : START + written] = np.arange(first, first + written) & 0xFF
+        self._header[0] = (*header, START, START + size)
+        own = hash((first, units)) if digest is None else digest
         while True:
             memory, slab = self.sequencer.memory, self.sequencer.slab
             memory[IN_ORDINAL] = ordinal
-            own = hash((first, units)) if digest is None else digest
-            verdict = int(offer(memory, slab, channel, line, self._header, data, own, now))
+            if line is None:
+                verdict = int(offer_retransmitted(memory, slab, channel, self._header, data, own, now))
+            else:
+                verdict = int(offer(memory, slab, channel, line, self._header, data, own, now))
             data[:START] = 0
             if verdict == NEED_ROOM:
                 self.grow()
@@ -114,8 +149,8 @@ class Driver:
             self.sequencer.check()
 
     def lost(self) -> list[tuple[int, int]]:
-        """Return (first, last) of the gaps."""
-        return [(gap["first"], gap["last"]) for gap in self.sequencer.gaps(0)]
+        """Return (first, last) of the gaps that are lost."""
+        return [(gap["first"], gap["last"]) for gap in self.sequencer.gaps(0) if gap["outcome"] == "lost"]
 
     def line(self, number: int) -> dict[str, object]:
         """Return what a line brought."""

@@ -9,6 +9,7 @@ import pytest
 
 from simbench.book.layout import ANOMALIES
 from simbench.capture.kinds import NAMES
+from simbench.feed.sequencer import ANSWERS
 from simbench.feed.sequencer import COUNTERS as LINE_COUNTERS
 from simbench.measure.telemetry import COUNTER_NAMES, STAGES
 from simbench.replay.rebuild import LEFT_OUT, UNSEEN
@@ -26,6 +27,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "counters.md"
         ("anomalies", ANOMALIES),
         ("kinds of frames", tuple(NAMES.values())),
         ("counters of lines", tuple(LINE_COUNTERS)),
+        ("counters of recovery", tuple(ANSWERS)),
         ("frames left at home", tuple(LEFT_OUT)),
         ("frames unseen", tuple(UNSEEN)),
     ],
