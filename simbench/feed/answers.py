@@ -56,9 +56,8 @@ from simbench.feed.layout import (
     UNASKED,
 )
 from simbench.feed.passage import expire
-from simbench.feed.requests import channel_base
 from simbench.feed.slab import hold, store
-from simbench.feed.streams import find, has_room
+from simbench.feed.streams import channel_base, find, has_room
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import UNSEQUENCED
 

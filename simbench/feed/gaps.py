@@ -27,6 +27,7 @@ from simbench.feed.layout import (
     G_PREVIOUS,
     G_REQUESTS,
     G_REVEALED,
+    G_STATES,
     G_STREAM,
     L_EPOCH,
     L_FIRST_AT,
@@ -60,15 +61,17 @@ from simbench.feed.layout import (
     S_LOST,
     S_SURE,
     SILENT,
-    SILENT_NS,
     T_BASE,
     T_CAPACITY,
     T_USED,
+    UNHEARD,
     UNLOGGED,
     UNLOGGED_UNITS,
     UNSEEN,
+    UP,
     WANTING,
 )
+from simbench.feed.status import judge_silence
 from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
@@ -211,7 +214,7 @@ def record(
     memory[row + G_FILLED] = filled
     memory[row + G_REQUESTS] = requests
     memory[row + G_LATE] = 0
-    memory[row + G_LINES] = _stands(memory, stream, last, closed)
+    _note_lines(memory, stream, row, last, closed)
     memory[row + G_PREVIOUS] = NIL
     if outcome == LOST and cause != BY_DAMAGE:
         memory[row + G_PREVIOUS] = memory[stream + S_LOST]
@@ -219,20 +222,23 @@ def record(
 
 
 @kernel
-def _stands(memory: Words, stream: int, last: int, now: int) -> int:
+def _note_lines(memory: Words, stream: int, row: int, last: int, now: int) -> None:
+    """Write into a record (row) how each line stands to what it tells of, and in which state it is."""
     stands = 0
+    states = 0
     for line in range(memory[stream + S_LINES]):
         own = stream + LINES_AT + line * LINE_WORDS
-        if memory[own + L_FIRST_AT] == NIL:
+        state = judge_silence(memory, memory[own + L_FIRST_AT], memory[own + L_LAST_AT], now)
+        if state == UNHEARD:
             stand = UNSEEN
         elif memory[own + L_EPOCH] == memory[stream + S_EPOCH] and memory[own + L_NEXT] > last:
             stand = PASSED
-        elif now - memory[own + L_LAST_AT] > memory[SILENT_NS]:
-            stand = SILENT
         else:
-            stand = BEHIND
+            stand = BEHIND if state == UP else SILENT
         stands |= stand << (2 * line)
-    return stands
+        states |= state << (2 * line)
+    memory[row + G_LINES] = stands
+    memory[row + G_STATES] = states
 
 
 @kernel

@@ -72,9 +72,10 @@ WAIT_NS: Final = 16
 COUNT: Final = 17
 DISTANCE: Final = 18
 RUN: Final = 19
-SILENT_NS: Final = 20
+STALE_NS: Final = 20
 REQUEST_NS: Final = 21
 ATTEMPTS: Final = 22
+DOWN_NS: Final = 23
 # Counters of the whole:
 INVALIDS: Final = 24
 REFUSALS: Final = 25
@@ -121,7 +122,8 @@ C_CONFLICTS: Final = 8  # or other bytes,
 C_LATE: Final = 9  # or what had been given up,
 C_UNASKED: Final = 10  # or what nobody had asked for,
 C_CROWDED: Final = 11  # or found no slot: asked for again
-CHANNEL_WORDS: Final = 12
+C_SNAPSHOT: Final = 12  # 1 while it waits for a snapshot
+CHANNEL_WORDS: Final = 13
 
 # A slot: a packet that waits. Held ones are a list by sequence; those in doubt hang on their line.
 K_NEXT: Final = 0
@@ -196,7 +198,8 @@ G_LATE: Final = 11  # units of it that came after it was given up, on any line
 G_LINES: Final = 12  # two bits a line: how each stood when it was closed
 G_PREVIOUS: Final = 13  # the stream's lost record before it
 G_REQUESTS: Final = 14  # how often it was asked for
-RECORD_WORDS: Final = 15
+G_STATES: Final = 15  # two bits a line: the state it was in then
+RECORD_WORDS: Final = 16
 
 # A stream: the words below, then the window of digests, then its lines.
 S_KEY: Final = 0
@@ -238,7 +241,6 @@ LINES_AT: Final = STREAM_WORDS + WINDOW * WINDOW_WORDS
 EMPTY: Final = 0  # no epoch; the next packet begins one
 JOINING: Final = 1  # waits until every line has been heard, so that it starts with the oldest
 LIVE: Final = 2
-STATES: Final = ("empty", "joining", "live")
 
 # A line of a stream.
 L_FAST: Final = 0  # its next while it is in the stream's epoch and nothing of it is in doubt, else NIL
@@ -315,6 +317,23 @@ BEHIND: Final = 1
 PASSED: Final = 2
 SILENT: Final = 3
 STANDS: Final = ("unseen", "behind", "passed", "silent")
+
+# State of a line, by how long it has been silent.
+UNHEARD: Final = 0
+UP: Final = 1
+STALE: Final = 2
+DOWN: Final = 3
+LINE_STATES: Final = ("never", "up", "stale", "down")
+
+# State of a channel. Of several streams' the highest is the channel's.
+JOINING_IN: Final = 0  # nothing yet, or not every line has been heard
+ENDED: Final = 1
+ON_AIR: Final = 2
+RESETTING: Final = 3  # a line begins anew, or has not followed the one that did
+WAITING_FOR_LINE: Final = 4  # for what one line lacks
+RETRANSMITTING: Final = 5  # for what all lines lack and was asked for
+SNAPSHOT_AWAITED: Final = 6
+CHANNEL_STATES: Final = ("joining", "ended", "live", "reset", "waiting", "retransmitting", "snapshot")
 
 # Why an epoch began.
 BY_START: Final = 0

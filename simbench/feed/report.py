@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simbench.feed import layout as at
 from simbench.feed.layout import NIL
-from simbench.feed.requests import channel_base
-from simbench.feed.streams import stream_base
+from simbench.feed.status import channel_state, line_state
+from simbench.feed.streams import channel_base, stream_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,13 +53,17 @@ class Report:
     memory: Words
     slab: Bytes
 
-    def lines(self, channel: int, names: Sequence[tuple[str, str]] = ()) -> list[dict[str, Any]]:
+    def lines(
+        self, channel: int, names: Sequence[tuple[str, str]] = (), now: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return what each line of a channel brought, over all streams and epochs, in the shape of `book --json`.
 
         Args:
             channel: its number.
             names: (name, group) of each line; numbers where there are none.
+            now: the time for which its state is told; that of the last packet where None.
         """
+        then = self._latest() if now is None else now
         streams = list(self._streams(channel))
         found = []
         for line in range(self._lines(channel)):
@@ -71,6 +75,7 @@ class Report:
                 {
                     "name": name,
                     "group": group,
+                    "state": at.LINE_STATES[line_state(self.memory, channel, line, then)],
                     **{key: sum(int(self.memory[row + word]) for row in rows) for key, word in COUNTERS.items()},
                     "missing": ranges,
                     "missing_units": sum(last - first + 1 for first, last in ranges),
@@ -171,14 +176,19 @@ class Report:
                 return int(self.memory[stream + at.S_EXPECTED])
         return None
 
-    def state(self, channel: int, key: int = 0) -> str:
-        """Return what a stream is doing: empty, joining, live, waiting (for a hole) or ended."""
-        for stream in self._streams(channel):
-            if self.memory[stream + at.S_KEY] == key:
-                if self.memory[stream + at.S_HOLE] != NIL:
-                    return "waiting"
-                return "ended" if self.memory[stream + at.S_ENDED] else at.STATES[int(self.memory[stream + at.S_STATE])]
-        return at.STATES[at.EMPTY]
+    def state(self, channel: int, now: int | None = None) -> str:
+        """Return what a channel is doing: joining, live, waiting, retransmitting, snapshot, reset or ended.
+
+        Args:
+            channel: its number.
+            now: the time for which that is told; that of the last packet where None.
+        """
+        return at.CHANNEL_STATES[channel_state(self.memory, channel, self._latest() if now is None else now)]
+
+    def _latest(self) -> int:
+        """Return when the last packet of any line came."""
+        streams = self._table(at.STREAM, int(self.memory[at.STREAM_SIZE]))
+        return int(streams[:, at.LINES_AT + at.L_LAST_AT :: at.LINE_WORDS].max(initial=0))
 
     def _lines(self, channel: int) -> int:
         base = int(self.memory[at.CHANNEL + at.T_BASE])
@@ -219,6 +229,7 @@ class Report:
             "attempts": int(row[at.G_REQUESTS]),
             "late_units": int(row[at.G_LATE]),
             "lines": {names[i]: at.STANDS[int(row[at.G_LINES]) >> 2 * i & 3] for i in range(lines)},
+            "line_states": {names[i]: at.LINE_STATES[int(row[at.G_STATES]) >> 2 * i & 3] for i in range(lines)},
         }
 
     def _missing(self, row: int) -> list[list[int]]:

@@ -17,8 +17,6 @@ from simbench.feed.layout import (
     ATTEMPTS,
     C_ASKS,
     C_REQUESTS,
-    CHANNEL,
-    CHANNEL_WORDS,
     LIVE,
     NEVER,
     NIL,
@@ -46,25 +44,17 @@ from simbench.feed.layout import (
     S_WAITING,
     SPENT,
     STREAM,
-    T_BASE,
     T_USED,
     UNANSWERED,
     WAIT_NS,
     WANTED,
     WANTING,
 )
-from simbench.feed.streams import set_due, stream_base
+from simbench.feed.streams import channel_base, set_due, stream_base
 from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Words
-
-
-@kernel
-def channel_base(memory: Words, channel: int) -> int:
-    """Return the index of a channel's first word."""
-    base: int = memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS
-    return base
 
 
 @kernel

@@ -42,8 +42,9 @@ class Settings:
         distance: units that the sequence has run ahead. 65,536: farther than 512 full datagrams reach, so that it
             ends what count cannot see; a jump beyond it is only believed when `run` packets of a line agree.
         run: packets in a row that must agree on a restart or a jump where one alone may be damage. 3.
-        silent_ns: without a packet for so long a line counts as silent in gap records. 1 s: the heartbeat interval
-            of most feeds.
+        stale_ns: without a packet for so long a line is stale. 2 s: twice the heartbeat interval of most feeds, so
+            that one heartbeat may be lost.
+        down_ns: and for so long it is down. 10 s.
         slots: packets that can be held in all. 1,024, or 2 MiB; where holes are asked for 16,384, or 32 MiB, since an
             answer takes longer than another line.
         recover: "retransmit": a hole whose wait has ended is asked for instead of given up; "none".
@@ -55,7 +56,8 @@ class Settings:
     count: int = 512
     distance: int = 65_536
     run: int = 3
-    silent_ns: int = 1_000_000_000
+    stale_ns: int = 2_000_000_000
+    down_ns: int = 10_000_000_000
     slots: int = 0
     recover: Literal["none", "retransmit"] = "none"
     request_ns: int = 1_000_000_000
@@ -85,7 +87,7 @@ def new_sequencer(
         raise SimbenchError(f"a channel has {max(lines)} lines; at most {at.MAX_LINES} are possible")
     front = np.zeros(at.FRONT, np.int64)
     front[[at.WAIT_NS, at.COUNT, at.DISTANCE]] = chosen.wait_ns, chosen.count, chosen.distance
-    front[[at.RUN, at.SILENT_NS, at.DUE]] = chosen.run, chosen.silent_ns, at.NEVER
+    front[[at.RUN, at.STALE_NS, at.DOWN_NS, at.DUE]] = chosen.run, chosen.stale_ns, chosen.down_ns, at.NEVER
     front[[at.REQUEST_NS, at.ATTEMPTS]] = chosen.request_ns, chosen.attempts
     front[[at.SLOT_BYTES, at.CHANNEL_COUNT]] = SLOT_BYTES, len(lines)
     capacities = {table: rows for table, (_, rows, _) in ROWS.items()}

@@ -119,9 +119,16 @@ def short_of(memory: Words, table: int, rows: int) -> bool:
 
 
 @kernel
+def channel_base(memory: Words, channel: int) -> int:
+    """Return the index of a channel's first word."""
+    base: int = memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS
+    return base
+
+
+@kernel
 def channel_lines(memory: Words, channel: int) -> int:
     """Return how many lines a channel has."""
-    lines: int = memory[memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS + C_LINES]
+    lines: int = memory[channel_base(memory, channel) + C_LINES]
     return lines
 
 

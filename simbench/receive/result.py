@@ -44,16 +44,18 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
     sequencer, books = receiver.state.sequencer, receiver.state.books
     names = protocol.sessions(receiver.channel_state(number))
     epochs = sequencer.epochs(number, names)
+    now = receiver.counter(pipeline.NOW)
     return {
         "venue": definition.venue,
         "name": definition.name,
         "protocol": definition.protocol,
         "sequence_unit": protocol.sequence_unit,
+        "state": sequencer.state(number, now),
         "resets": max(0, len(epochs) - 1),
         "digest": books.digest(number),
         "digest_orders": books.digest_orders(number),
         "epochs": epochs,
-        "lines": sequencer.lines(number, [(line.name, line.group) for line in definition.lines]),
+        "lines": sequencer.lines(number, [(line.name, line.group) for line in definition.lines], now),
         "gaps": sequencer.gaps(number),
         "recovery": sequencer.answers(number),
     }

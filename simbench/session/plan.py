@@ -92,7 +92,7 @@ def cores() -> tuple[int | None, int | None]:
 def names(feed: Feed) -> Names:
     """Return what the numbers in a receiver's telemetry are called."""
     from simbench.book.layout import ANOMALIES, STATES
-    from simbench.feed.layout import OUTCOMES
+    from simbench.feed.layout import CHANNEL_STATES, LINE_STATES, OUTCOMES
     from simbench.protocol.registry import load
 
     return Names(
@@ -100,6 +100,8 @@ def names(feed: Feed) -> Names:
         lines=tuple(tuple((line.name, line.group) for line in channel.lines) for channel in feed.channels),
         text_keys=tuple(load(channel.protocol, channel.schema).text_key for channel in feed.channels),
         outcomes=tuple(OUTCOMES),
+        line_states=tuple(LINE_STATES),
+        channel_states=tuple(CHANNEL_STATES),
         states=tuple(STATES),
         anomalies=tuple(ANOMALIES),
     )
