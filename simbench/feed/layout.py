@@ -123,7 +123,8 @@ C_LATE: Final = 9  # or what had been given up,
 C_UNASKED: Final = 10  # or what nobody had asked for,
 C_CROWDED: Final = 11  # or found no slot: asked for again
 C_SNAPSHOT: Final = 12  # 1 while it waits for a snapshot
-CHANNEL_WORDS: Final = 13
+C_WRAP: Final = 13  # the highest sequence, which 1 follows; 0 where sequences do not wrap
+CHANNEL_WORDS: Final = 14
 
 # A slot: a packet that waits. Held ones are a list by sequence; those in doubt hang on their line.
 K_NEXT: Final = 0

@@ -9,6 +9,7 @@ from simbench.feed import layout as at
 from simbench.feed.layout import NIL
 from simbench.feed.status import channel_state, line_state
 from simbench.feed.streams import channel_base, stream_base
+from simbench.feed.wrap import on_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,14 +72,15 @@ class Report:
             name, group = names[line] if names else (str(line), "")
             stamps = [int(self.memory[row + at.L_FIRST_AT]) for row in rows]
             ranges = [pair for row in rows for pair in self._missing(row)]
+            units = sum(last - first + 1 for first, last in ranges)
             found.append(
                 {
                     "name": name,
                     "group": group,
                     "state": at.LINE_STATES[line_state(self.memory, channel, line, then)],
                     **{key: sum(int(self.memory[row + word]) for row in rows) for key, word in COUNTERS.items()},
-                    "missing": ranges,
-                    "missing_units": sum(last - first + 1 for first, last in ranges),
+                    "missing": [[self._wire(channel, end) for end in pair] for pair in ranges],
+                    "missing_units": units,
                     "first_ns": _stamp(min((stamp for stamp in stamps if stamp != NIL), default=NIL)),
                     "last_ns": _stamp(
                         max((int(self.memory[row + at.L_LAST_AT]) for row in rows), default=NIL)
@@ -113,7 +115,8 @@ class Report:
             hole = int(self.memory[stream + at.S_HOLE])
             while hole != NIL:
                 row = int(self.memory[at.HOLE + at.T_BASE]) + hole * at.HOLE_WORDS
-                found.append((int(self.memory[row + at.O_FIRST]), int(self.memory[row + at.O_LAST])))
+                first, last = (self._wire(channel, self.memory[row + word]) for word in (at.O_FIRST, at.O_LAST))
+                found.append((first, last))
                 hole = int(self.memory[row + at.O_NEXT])
         return found
 
@@ -142,8 +145,8 @@ class Report:
                     "session": sessions[session] if session < len(sessions) else None,
                     "restart": int(row[at.E_RESTART]),
                     "stream": int(self.memory[stream + at.S_KEY]),
-                    "first": int(row[at.E_FIRST]),
-                    "last": last,
+                    "first": self._wire(channel, row[at.E_FIRST]),
+                    "last": self._wire(channel, last),
                     "cause": at.BEGINNINGS[int(row[at.E_CAUSE])],
                     "opened_ns": _stamp(int(row[at.E_OPENED])),
                     "closed_ns": _stamp(closed),
@@ -173,7 +176,7 @@ class Report:
         """Return the next sequence of a stream, None before its first packet."""
         for stream in self._streams(channel):
             if self.memory[stream + at.S_KEY] == key and self.memory[stream + at.S_STATE] != at.EMPTY:
-                return int(self.memory[stream + at.S_EXPECTED])
+                return self._wire(channel, self.memory[stream + at.S_EXPECTED])
         return None
 
     def state(self, channel: int, now: int | None = None) -> str:
@@ -189,6 +192,9 @@ class Report:
         """Return when the last packet of any line came."""
         streams = self._table(at.STREAM, int(self.memory[at.STREAM_SIZE]))
         return int(streams[:, at.LINES_AT + at.L_LAST_AT :: at.LINE_WORDS].max(initial=0))
+
+    def _wire(self, channel: int, sequence: int) -> int:
+        return int(on_wire(self.memory, channel, int(sequence)))
 
     def _lines(self, channel: int) -> int:
         base = int(self.memory[at.CHANNEL + at.T_BASE])
@@ -218,8 +224,9 @@ class Report:
         return {
             "epoch": int(row[at.G_EPOCH]),
             "stream": int(self.memory[stream + at.S_KEY]),
-            "first": int(row[at.G_FIRST]),
-            "last": int(row[at.G_LAST]),
+            "first": self._wire(int(row[at.G_CHANNEL]), row[at.G_FIRST]),
+            "last": self._wire(int(row[at.G_CHANNEL]), row[at.G_LAST]),
+            "units": int(row[at.G_LAST] - row[at.G_FIRST] + 1),
             "outcome": at.OUTCOMES[int(row[at.G_OUTCOME])],
             "cause": at.CAUSES[int(row[at.G_CAUSE])],
             "detected_ns": str(int(row[at.G_DETECTED])),

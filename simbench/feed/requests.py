@@ -51,6 +51,7 @@ from simbench.feed.layout import (
     WANTING,
 )
 from simbench.feed.streams import channel_base, set_due, stream_base
+from simbench.feed.wrap import on_wire
 from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _ask(memory: Words, stream: int, row: int, now: int) -> None:
     memory[channel_base(memory, channel) + C_REQUESTS] += 1
     memory[OUT_CHANNEL] = channel
     memory[OUT_SESSION] = memory[stream + S_SESSION]
-    memory[OUT_FIRST] = memory[row + O_FIRST]
+    memory[OUT_FIRST] = on_wire(memory, channel, memory[row + O_FIRST])
     memory[OUT_UNITS] = memory[row + O_LAST] - memory[row + O_FIRST] + 1
     memory[OUT_ATTEMPT] = memory[row + O_TRIES]
 

@@ -56,6 +56,7 @@ from simbench.feed.report import ANSWERS, COUNTERS, Report
 from simbench.feed.requests import next_request, outstanding, want_all
 from simbench.feed.state import Settings, copy_slab, grow_memory, grow_slab, new_sequencer
 from simbench.feed.streams import stream_base
+from simbench.feed.wrap import nearest, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +103,7 @@ __all__ = [
     "due_stream",
     "finish",
     "malformed",
+    "nearest",
     "new_epoch",
     "new_sequencer",
     "next_request",
@@ -110,6 +112,7 @@ __all__ = [
     "outstanding",
     "release",
     "tick",
+    "unwrap",
     "want_all",
 ]
 
@@ -122,7 +125,7 @@ class Request:
         channel: its number.
         stream: unit, segment or partition; 0 where there is none.
         session: index of its name, as the protocol interned it.
-        first: sequence of the first unit.
+        first: sequence of the first unit, as it is on the wire.
         units: of the whole hole; what an answer leaves of it is asked for by a request of its own.
         attempt: how often it has been asked for without an answer, this time included.
     """
@@ -140,10 +143,14 @@ class Sequencer(Report):
 
     @classmethod
     def create(
-        cls, lines: Sequence[int], settings: Settings | None = None, servers: Sequence[bool] | None = None
+        cls,
+        lines: Sequence[int],
+        settings: Settings | None = None,
+        servers: Sequence[bool] | None = None,
+        wraps: Sequence[int] | None = None,
     ) -> Sequencer:
         """Return a fresh sequencer; the arguments are those of new_sequencer()."""
-        return cls(*new_sequencer(lines, settings, servers))
+        return cls(*new_sequencer(lines, settings, servers, wraps))
 
     def copy(self) -> Sequencer:
         """Return a checkpoint; costs the memory and what is held."""

@@ -70,7 +70,10 @@ class Settings:
 
 
 def new_sequencer(
-    lines: Sequence[int], settings: Settings | None = None, servers: Sequence[bool] | None = None
+    lines: Sequence[int],
+    settings: Settings | None = None,
+    servers: Sequence[bool] | None = None,
+    wraps: Sequence[int] | None = None,
 ) -> tuple[Words, Bytes]:
     """Return the state of the channels: memory int64[n] and slab uint8[m].
 
@@ -78,6 +81,7 @@ def new_sequencer(
         lines: how many each channel has.
         settings: of all channels.
         servers: whether a channel has a server to ask, where holes are asked for at all; each has where None.
+        wraps: the highest sequence of each channel, which 1 follows; 0 where it does not wrap, as none does where None.
 
     Raises:
         SimbenchError: a channel has more lines than a gap record can tell of.
@@ -102,6 +106,7 @@ def new_sequencer(
         memory[base + channel * at.CHANNEL_WORDS + at.C_ASKS] = chosen.recover == "retransmit" and (
             servers is None or servers[channel]
         )
+        memory[base + channel * at.CHANNEL_WORDS + at.C_WRAP] = 0 if wraps is None else wraps[channel]
     return memory, np.zeros(chosen.room * SLOT_BYTES, np.uint8)
 
 

@@ -258,6 +258,7 @@ class Reader:
             outcome=outcome,
             detected_ns=row[t.GAP_DETECTED],
             open_ns=max(0, (row[t.GAP_CLOSED] or position) - row[t.GAP_DETECTED]),
+            units=row[t.GAP_UNITS],
         )
 
     def _instruments(self) -> list[InstrumentRow]:

@@ -127,6 +127,7 @@ class GapView:
             "retransmission".
         open_ns: replay time it was or has been open.
         detected_ns: recorded time.
+        units: how many; first may be above last where sequences wrap.
     """
 
     channel: str
@@ -136,6 +137,7 @@ class GapView:
     outcome: str
     detected_ns: int
     open_ns: int
+    units: int
 
 
 @dataclass(frozen=True, slots=True)

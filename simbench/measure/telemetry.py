@@ -115,7 +115,7 @@ CHANNEL_REPAIRED: Final = 2
 
 # A gap record, as the sequencer wrote it.
 GAP_ROWS: Final = 256
-GAP_WORDS: Final = 8
+GAP_WORDS: Final = 16
 GAP_BASE: Final = CHANNEL_BASE + CHANNEL_ROWS * CHANNEL_WORDS
 GAP_CHANNEL: Final = 0
 GAP_EPOCH: Final = 1
@@ -125,6 +125,7 @@ GAP_DETECTED: Final = 4
 GAP_CLOSED: Final = 5
 GAP_OUTCOME: Final = 6
 GAP_ATTEMPTS: Final = 7  # how often it was asked for
+GAP_UNITS: Final = 8
 
 OPEN_ROWS: Final = 32  # holes that are open now, in the same words
 OPEN_BASE: Final = GAP_BASE + GAP_ROWS * GAP_WORDS

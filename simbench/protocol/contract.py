@@ -128,6 +128,8 @@ class Protocol:
         setup: fills a zeroed state from the channel's options.
         messages: every message type it knows.
         sequence_unit: what one sequence number counts: "packet" or "message".
+        sequence_wrap: the highest sequence, which 1 follows; 0 where sequences do not wrap. Inside, and in events, they
+            go on and on; reports say them as they are on the wire.
         book: how its books are kept: "order", "price" or "level".
         text_key: whether a native key is characters (ITCH symbols) or a number.
         price_exponent: of prices in events, where no definition says otherwise; 10**exponent.
@@ -158,6 +160,7 @@ class Protocol:
     sessions: Callable[[NDArray[np.int64]], Sequence[str]] = lambda _state: ()
     detect: Callable[[bytes], bool] = lambda _payload: False
     layouts: Mapping[str, Sequence[tuple[str, int, str]]] = field(default_factory=dict)
+    sequence_wrap: int = 0
     with_schema: Callable[[Protocol, str], Protocol] | None = None
 
 

@@ -31,11 +31,13 @@ from simbench.feed.sequencer import (
     channel_of,
     due_stream,
     malformed,
+    nearest,
     next_request,
     offer,
     offer_retransmitted,
     release,
     tick,
+    unwrap,
 )
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD
 from simbench.kernel.pure import hash_bytes, kernel, kernel_as
@@ -82,8 +84,9 @@ BATCH: Final = 9  # events to gather before applying; 1 on a wire, more offline,
 VERIFY: Final = 10  # 1: a bad checksum is loss
 UNTIL: Final = 11  # stop before the first frame later than this
 STOP_CHANNEL: Final = 12  # stop after this channel's
-STOP_SEQUENCE: Final = 13  # sequence; STOP_CHANNEL -1: never
+STOP_SEQUENCE: Final = 13  # sequence, as it is on the wire; STOP_CHANNEL -1: never
 PARANOID: Final = 14  # LOOK_FIRST: return LOOK before events are applied
+STOP_WRAP: Final = 15  # the highest of that channel's sequences; 0 where they do not wrap
 # What it counts.
 DATAGRAMS: Final = 16  # of the feed
 BYTES: Final = 17  # of their payloads
@@ -206,9 +209,14 @@ def deliver(
     words[CHANNEL] = channel
     words[DECODED] = base + count
     words[LAST] = base + count
-    if words[STOP_CHANNEL] == channel and last >= words[STOP_SEQUENCE]:
+    if words[STOP_CHANNEL] != channel:
+        return
+    target = words[STOP_SEQUENCE]
+    if words[STOP_WRAP] != 0:
+        target = nearest(words[STOP_WRAP], target, first)
+    if last >= target:
         stop = base
-        while stop < base + count and np.int64(events[stop].sequence) <= words[STOP_SEQUENCE]:
+        while stop < base + count and np.int64(events[stop].sequence) <= target:
             stop += 1
         words[LAST] = stop
         words[STOP_CHANNEL] = -1
@@ -327,6 +335,7 @@ def advance(
                     words[BAD_HEADERS] += 1
                     words[AT] = words[END]
                     continue
+                unwrap(sequencer, channel, header)
                 words[PACKETS] += 1
                 words[FRAMED] = 1
             digest = hash_bytes(data, header[0].start, header[0].end)

@@ -111,6 +111,7 @@ class Receiver:
                 [len(channel.lines) for channel in feed.channels],
                 settings,
                 [any(flow.role == "retransmission" for flow in channel.feeds) for channel in feed.channels],
+                [self.protocol(number).sequence_wrap for number in range(len(feed.channels))],
             ),
             protocols=np.concatenate(states),
             words=pipeline.new_words(batch=batch, verify=verify),
@@ -242,9 +243,10 @@ class Receiver:
             self.state.books.apply(number, reset)
 
     def stop_after(self, channel: int, sequence: int) -> None:
-        """Ask for a stop after a sequence of a channel."""
+        """Ask for a stop after a sequence of a channel, as it is on the wire."""
         self.state.words[pipeline.STOP_CHANNEL] = channel
         self.state.words[pipeline.STOP_SEQUENCE] = sequence
+        self.state.words[pipeline.STOP_WRAP] = self.protocol(channel).sequence_wrap
 
     def counter(self, slot: int) -> int:
         """Return one of the pipeline's counters."""

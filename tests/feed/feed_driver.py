@@ -27,7 +27,9 @@ from simbench.feed.sequencer import (
     offer,
     offer_retransmitted,
     release,
+    unwrap,
 )
+from simbench.feed.wrap import on_wire
 from simbench.protocol.contract import END_OF_SESSION, HEADER, HEARTBEAT, SEQUENCE_RESET, UNSEQUENCED
 
 __all__ = ["END_OF_SESSION", "HEARTBEAT", "SEQUENCE_RESET", "UNSEQUENCED", "Driver", "Packet", "Settings"]
@@ -41,11 +43,14 @@ class Driver:
     Args:
         lines: of the only channel.
         settings: of the sequencer.
+        wrap: the highest sequence; 0 where they do not wrap.
         checked: assert every invariant after every step.
     """
 
-    def __init__(self, lines: int = 2, settings: Settings | None = None, *, checked: bool = True) -> None:
-        self.sequencer = Sequencer.create([lines], settings)
+    def __init__(
+        self, lines: int = 2, settings: Settings | None = None, *, wrap: int = 0, checked: bool = True
+    ) -> None:
+        self.sequencer = Sequencer.create([lines], settings, wraps=[wrap])
         self.out: list[tuple[int, int]] = []  # (epoch, unit) as delivered
         self.grown = 0
         self._checked = checked
@@ -85,9 +90,10 @@ class Driver:
     ) -> str:  # fmt: skip
         first, units = header[2:4]
         data = np.zeros(START + max(size, 1), np.uint8)
-        written = max(0, min(units, size))
-        data[START : START + written] = np.arange(first, first + written) & 0xFF
         self._header[0] = (*header, START, START + size)
+        unwrap(self.sequencer.memory, channel, self._header)
+        for unit in range(min(units, size)):
+            data[START + unit] = self._on_wire(channel, int(self._header[0]["first"]) + unit) & 0xFF
         own = hash((first, units)) if digest is None else digest
         while True:
             memory, slab = self.sequencer.memory, self.sequencer.slab
@@ -104,7 +110,7 @@ class Driver:
             else:
                 break
         if verdict == DELIVER:
-            self._deliver(data, START, first, units)
+            self._deliver(data, START, int(self._header[0]["first"]), units)
         data[:] = 0xEE
         if memory[OUT_MORE]:
             self.drain(int(memory[OUT_STREAM]))
@@ -165,6 +171,11 @@ class Driver:
         skip = int(memory[OUT_SKIP])
         stream = int(memory[at.STREAM + at.T_BASE]) + int(memory[OUT_STREAM]) * int(memory[at.STREAM_SIZE])
         row = int(memory[at.EPOCH + at.T_BASE]) + int(memory[stream + at.S_EPOCH]) * at.EPOCH_WORDS
+        channel = int(memory[stream + at.S_CHANNEL])
         for unit in range(skip, units):
-            assert data[start + unit] == (first + unit) & 0xFF, "the messages are not those that were offered"
-            self.out.append((int(memory[row + at.E_NUMBER]), first + unit))
+            sequence = self._on_wire(channel, first + unit)
+            assert data[start + unit] == sequence & 0xFF, "the messages are not those that were offered"
+            self.out.append((int(memory[row + at.E_NUMBER]), sequence))
+
+    def _on_wire(self, channel: int, sequence: int) -> int:
+        return int(on_wire(self.sequencer.memory, channel, sequence))

@@ -62,7 +62,7 @@ class Gaps(TablePane):
             (str(gap.epoch), "dim"),
             (str(gap.first), text),
             (str(gap.last), text),
-            (count(gap.last - gap.first + 1, 6), text),
+            (count(gap.units, 6), text),
             (duration(gap.open_ns), text),
             (time_of_day(gap.detected_ns), "dim"),
         )
