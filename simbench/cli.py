@@ -20,7 +20,7 @@ click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book"]},
-        {"name": "Replay and receive", "commands": ["run", "replay", "receive", "demo"]},
+        {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -144,6 +144,31 @@ def replay(**arguments: Any) -> int:
 def receive(**arguments: Any) -> int:
     """Receive a feed from an interface, build the books and show it live."""
     from simbench.commands.receive import receive as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option(
+    "--bind",
+    default="127.0.0.1:31000",
+    show_default=True,
+    help="Address and port of the first channel's server; those of the next ones follow. Port 0: any that is free.",
+)
+@click.option(
+    "--limit", type=click.IntRange(64, 65_507), default=1400, show_default=True, help="Most bytes of an answer."
+)
+@click.option("--partial", type=click.IntRange(1), help="Most messages in an answer.")
+@click.option("--refuse", type=click.FloatRange(0, 1), default=0.0, help="Share of requests left without an answer.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the choice which those are.")
+@click.option("--quota", type=click.IntRange(1), help="Requests of one requester that are answered.")
+@click.option("--delay", help="From a request to its answer, e.g. 5ms.")
+@click.option("--allow-physical", is_flag=True, help="Permit an address that others than this machine can reach.")
+def serve(**arguments: Any) -> int:
+    """Serve what a capture's exchange would to those who missed something, for a handler of your own."""
+    from simbench.commands.serve import serve as command
 
     return command(**arguments)
 

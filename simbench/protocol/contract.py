@@ -141,6 +141,9 @@ class Protocol:
         detect: sure signs in a payload that this is, or is not, the protocol; for guessing.
         layouts: every block of the wire by name, as rows of (field, offset, type); for documentation and tests.
         with_schema: the protocol as a schema of the user's own has it (path): its messages and layouts.
+        framing: the session layer under it, where recovery servers know it by a name of its own: "moldudp64".
+        request: makes the datagram that asks for units again, of (state, session, first, units); None where the
+            exchange has no server that is asked in this way.
     """
 
     name: str
@@ -162,6 +165,8 @@ class Protocol:
     layouts: Mapping[str, Sequence[tuple[str, int, str]]] = field(default_factory=dict)
     sequence_wrap: int = 0
     with_schema: Callable[[Protocol, str], Protocol] | None = None
+    framing: str = ""
+    request: Callable[[NDArray[np.int64], int, int, int], bytes] | None = None
 
 
 def new_state(protocol: Protocol, options: Options) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import threading
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -123,6 +124,19 @@ def link_kind(name: str) -> str:
         return "loopback"
     info = found[0].get_attr("IFLA_LINKINFO")
     return str(info.get_attr("IFLA_INFO_KIND") or "") if info else ""
+
+
+def interface_of(address: str) -> str:
+    """Return the interface of the calling thread's namespace that has an address; "" where none has."""
+    from pyroute2 import IPRoute
+
+    wanted = ip_address(address)
+    with IPRoute() as route:
+        for found in route.get_addr():
+            own = found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS")
+            if ip_address(own) == wanted:
+                return socket.if_indextoname(found["index"])
+    return ""
 
 
 def interface_mtu(name: str) -> int:

@@ -16,7 +16,20 @@ from simbench.cli import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("info", "book", "run", "replay", "receive", "demo", "verify", "golden", "generate", "convert", "completion")
+COMMANDS = (
+    "info",
+    "book",
+    "run",
+    "replay",
+    "receive",
+    "serve",
+    "demo",
+    "verify",
+    "golden",
+    "generate",
+    "convert",
+    "completion",
+)
 
 
 def simbench(*arguments: object) -> subprocess.CompletedProcess[str]:
