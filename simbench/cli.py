@@ -70,6 +70,13 @@ PACE = options(
 )
 
 
+RECOVER = click.option(
+    "--recover",
+    type=click.Choice(["none", "retransmit"]),
+    help="What is done about messages that no line brought; as feed.toml says where not given.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="simbench")
 def cli() -> None:
@@ -111,6 +118,17 @@ def book(**arguments: Any) -> int:
 @PACE
 @click.option("--to", "stop", help="Recorded time to stop at.")
 @click.option("--cold", is_flag=True, help="With --from: join in the middle, without what came before.")
+@RECOVER
+@click.option(
+    "--recover-from",
+    type=click.Path(path_type=Path),
+    help="Capture that has what the exchange sent, where this one lacks it.",
+)
+@click.option("--recover-delay", help="From a request to the server's answer, e.g. 5ms.")
+@click.option(
+    "--recover-refuse", type=click.FloatRange(0, 1), default=0.0, help="Share of requests left without an answer."
+)
+@click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
 def run(**arguments: Any) -> int:
@@ -138,6 +156,7 @@ def replay(**arguments: Any) -> int:
 @click.option("--on", "interface", required=True, help="Interface that carries the feed.")
 @FEED
 @WIRE
+@RECOVER
 @click.option("--seconds", type=float, help="Stop after so long.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")

@@ -25,6 +25,7 @@ def receive(
     stack: str,
     wait: str,
     mode: str,
+    recover: str | None,
     seconds: float | None,
     headless: bool,
     json_file: Path | None,
@@ -44,9 +45,11 @@ def receive(
     show.announce_compilation()
     from simbench.receive.discover import adapted, read
     from simbench.session import Listening
+    from simbench.session.recovering import asking, own_servers, recovering
     from simbench.wire.open import nic_receiver
 
     definition = adapted(read(feed), protocol, schema)
+    definition = asking(definition, own_servers(definition, recovering(definition, recover)))
     groups = [line.group for channel in definition.channels for line in channel.lines]
     spec = nic_receiver(interface, stack=stack, mode=mode, groups=groups)
     session = Listening(

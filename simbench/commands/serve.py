@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from simbench.receive.offline import Source
-    from simbench.recovery.rerequest import Conduct
+    from simbench.recovery.conduct import Conduct
     from simbench.recovery.servers import Servers
 
 MOST_PORT = (1 << 16) - 1
@@ -42,7 +42,7 @@ def serve(
     """Serve what the capture holds until Ctrl-C; then say what was asked for."""
     show.announce_compilation()
     from simbench.receive.offline import open_source
-    from simbench.recovery.rerequest import Conduct
+    from simbench.recovery.conduct import Conduct
     from simbench.recovery.servers import Servers
 
     conduct = Conduct(

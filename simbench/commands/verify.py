@@ -57,7 +57,7 @@ def _check(folder: Path, wires: Sequence[str]) -> Iterator[tuple[str, list[str]]
     for wire, stack in available():
         if wires and wire not in wires:
             continue
-        found = run_quietly(source, wire=wire, stack=stack, speed="max")
+        found = run_quietly(source, wire=wire, stack=stack, speed="max", recover="none")
         name = f"over {wire} ({stack})" if stack else f"over {wire}"
         yield name, differences(expected, found["book"], wire=True)
 

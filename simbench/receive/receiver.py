@@ -75,7 +75,8 @@ class Receiver:
         only_line: the one line of every channel that is listened to; all where None.
         on_events: called with (channel, EVENT records) before these are applied; slow, for checking.
         orders: live orders to make room for at once.
-        settings: of the arbitration. Where holes are asked for, only channels with a retransmission server ask.
+        settings: of the arbitration. Where holes are asked for, only channels with a retransmission server ask,
+            and not those whose feed says that nothing is recovered.
 
     Attributes:
         on_request: called with what to ask for, and may call take_answers() at once; None: nobody is asked.
@@ -110,7 +111,7 @@ class Receiver:
             sequencer=Sequencer.create(
                 [len(channel.lines) for channel in feed.channels],
                 settings,
-                [any(flow.role == "retransmission" for flow in channel.feeds) for channel in feed.channels],
+                [channel.recover != "none" and channel.server is not None for channel in feed.channels],
                 [self.protocol(number).sequence_wrap for number in range(len(feed.channels))],
             ),
             protocols=np.concatenate(states),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,9 +18,9 @@ from simbench.protocol.moldudp64 import HEADER_SIZE, HIGHEST, REQUEST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simbench.recovery.conduct import Conduct
     from simbench.recovery.store import Store
 
-LIMIT: Final = 1400  # bytes of a datagram; with its headers it fits every Ethernet
 LONGEST: Final = 65_507  # bytes: what the lengths of IPv4 and UDP can say
 EVERYTHING: Final = (1 << 63) - 1
 
@@ -36,27 +35,6 @@ COUNTERS: Final = (
     "over_quota",
     "send_failed",
 )
-
-
-@dataclass(frozen=True)
-class Conduct:
-    """How a server behaves; what it does not say is how a perfect one would.
-
-    Attributes:
-        limit: bytes of an answer.
-        partial: most messages in an answer; 0 as many as fit.
-        refuse: share of the requests that are left without an answer.
-        seed: of the choice which those are.
-        quota: requests of one requester that are answered; 0 all.
-        delay_ns: from a request to its answer, replay time.
-    """
-
-    limit: int = LIMIT
-    partial: int = 0
-    refuse: float = 0.0
-    seed: int = 1
-    quota: int = 0
-    delay_ns: int = 0
 
 
 def _everything() -> int:

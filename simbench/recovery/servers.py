@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from simbench.protocol.registry import load
-from simbench.recovery.rerequest import Conduct, Rerequest
+from simbench.recovery.rerequest import Rerequest
 from simbench.recovery.store import gather
 from simbench.recovery.udp import UdpServer
 from simbench.replay.schedule import chooser
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from simbench.capture.reader import Capture
     from simbench.feed.definition import Channel
+    from simbench.recovery.conduct import Conduct
     from simbench.replay.schedule import Endpoint
 
 RESENT: Final = frozenset({"moldudp64"})  # framings whose re-request server is here

@@ -129,6 +129,8 @@ class Store:
                 last = self._rows[end - 1]
                 self._ends[name] = (low, end)
                 self.sessions[name] = int(self._rows[low]["first"]), int(last["first"]) + int(last["units"]) - 1
+        # The kernel is loaded now, not by the first requester.
+        self.pack(b"", 1, 0, until=0, limit=0, out=np.zeros(1, np.uint8))
 
     def pack(self, session: bytes, first: int, most: int, *, until: int, limit: int, out: Bytes) -> tuple[int, int]:
         """Write messages behind a datagram's header; return how many, and the length of the datagram.

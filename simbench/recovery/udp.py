@@ -43,6 +43,12 @@ def bind(address: Address | str, port: int) -> socket.socket:
     return server
 
 
+def where(bound: socket.socket) -> str:
+    """Return the address that a socket is bound to: "127.0.0.1:31001"."""
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _reason(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
@@ -68,8 +74,7 @@ class UdpServer:
     @property
     def where(self) -> str:
         """Return its address: "127.0.0.1:31001"."""
-        host, port = self._socket.getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return where(self._socket)
 
     @property
     def counters(self) -> dict[str, int]:

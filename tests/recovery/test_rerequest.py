@@ -11,7 +11,8 @@ import pytest
 from mold_packets import SESSION, ask, block, packet, read
 
 from simbench.errors import SimbenchError
-from simbench.recovery.rerequest import Conduct, Rerequest
+from simbench.recovery.conduct import Conduct
+from simbench.recovery.rerequest import Rerequest
 from simbench.recovery.store import Store
 from simbench.recovery.udp import UdpServer, bind
 from simbench.wire.nic import check_may_answer
