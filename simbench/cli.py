@@ -20,7 +20,7 @@ click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book"]},
-        {"name": "Replay and receive", "commands": ["run", "replay", "receive", "demo"]},
+        {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -70,6 +70,13 @@ PACE = options(
 )
 
 
+RECOVER = click.option(
+    "--recover",
+    type=click.Choice(["none", "retransmit"]),
+    help="What is done about messages that no line brought; as feed.toml says where not given.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="simbench")
 def cli() -> None:
@@ -111,6 +118,17 @@ def book(**arguments: Any) -> int:
 @PACE
 @click.option("--to", "stop", help="Recorded time to stop at.")
 @click.option("--cold", is_flag=True, help="With --from: join in the middle, without what came before.")
+@RECOVER
+@click.option(
+    "--recover-from",
+    type=click.Path(path_type=Path),
+    help="Capture that has what the exchange sent, where this one lacks it.",
+)
+@click.option("--recover-delay", help="From a request to the server's answer, e.g. 5ms.")
+@click.option(
+    "--recover-refuse", type=click.FloatRange(0, 1), default=0.0, help="Share of requests left without an answer."
+)
+@click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
 def run(**arguments: Any) -> int:
@@ -138,12 +156,38 @@ def replay(**arguments: Any) -> int:
 @click.option("--on", "interface", required=True, help="Interface that carries the feed.")
 @FEED
 @WIRE
+@RECOVER
 @click.option("--seconds", type=float, help="Stop after so long.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
 def receive(**arguments: Any) -> int:
     """Receive a feed from an interface, build the books and show it live."""
     from simbench.commands.receive import receive as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option(
+    "--bind",
+    default="127.0.0.1:31000",
+    show_default=True,
+    help="Address and port of the first channel's server; those of the next ones follow. Port 0: any that is free.",
+)
+@click.option(
+    "--limit", type=click.IntRange(64, 65_507), default=1400, show_default=True, help="Most bytes of an answer."
+)
+@click.option("--partial", type=click.IntRange(1), help="Most messages in an answer.")
+@click.option("--refuse", type=click.FloatRange(0, 1), default=0.0, help="Share of requests left without an answer.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the choice which those are.")
+@click.option("--quota", type=click.IntRange(1), help="Requests of one requester that are answered.")
+@click.option("--delay", help="From a request to its answer, e.g. 5ms.")
+@click.option("--allow-physical", is_flag=True, help="Permit an address that others than this machine can reach.")
+def serve(**arguments: Any) -> int:
+    """Serve what a capture's exchange would to those who missed something, for a handler of your own."""
+    from simbench.commands.serve import serve as command
 
     return command(**arguments)
 

@@ -60,10 +60,12 @@ def line(snapshot: Snapshot) -> str:
         share = (snapshot.position_ns - run.first_ns) / (run.last_ns - run.first_ns)
         done = f" {min(1.0, max(0.0, share)):4.0%}"
     tail = next((stage for stage in snapshot.stages if stage.name == "send_book" and stage.count), None)
+    repaired = sum(channel.repaired for channel in snapshot.channels)
+    recovered = f", {repaired:,} units recovered" if repaired else ""
     latency = f", wire to book p99 {span(tail.p99)}" if tail else ""
     return (
         f"{snapshot.phase.value}{done} {snapshot.rates.get('messages', 0.0):12,.0f} messages/s, "
-        f"{snapshot.counters.get('messages', 0):,} in all, {snapshot.gaps_lost} gaps lost{latency}"
+        f"{snapshot.counters.get('messages', 0):,} in all, {snapshot.gaps_lost} gaps lost{recovered}{latency}"
     )
 
 
@@ -92,8 +94,25 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
                 f"{hiccups['share']:.2%} of the time watched, at most {span(hiccups['longest_ns'])}"
             )
         )
+    if found["recovery"]:
+        parts.append(Text(recovery(found["recovery"])))
     parts.append(show.lines(book["channels"]))
     return Group(*parts)
+
+
+def recovery(found: Mapping[str, Any]) -> str:
+    """Say what was asked for, and what came of it."""
+    took = found["time_to_recover"]
+    said = (
+        f"{took['n']:,} gaps closed by retransmission: {found['requests']:,} requests, {found['answers']:,} answers, "
+        f"{found['repaired_units']:,} messages"
+    )
+    if not took["n"]:
+        return said
+    return (
+        f"{said}; time to recover p50 {span(took['p50'])}, p90 {span(took['p90'])}, p99 {span(took['p99'])}, "
+        f"at most {span(took['max'])}"
+    )
 
 
 def stages(found: Mapping[str, Mapping[str, int]]) -> Table:

@@ -25,6 +25,7 @@ def receive(
     stack: str,
     wait: str,
     mode: str,
+    recover: str | None,
     seconds: float | None,
     headless: bool,
     json_file: Path | None,
@@ -45,9 +46,11 @@ def receive(
     from simbench.feed.definition import joined
     from simbench.receive.discover import adapted, read
     from simbench.session import Listening
+    from simbench.session.recovering import asking, own_servers, recovering
     from simbench.wire.open import nic_receiver
 
     definition = adapted(read(feed), protocol, schema)
+    definition = asking(definition, own_servers(definition, recovering(definition, recover)))
     spec = nic_receiver(interface, stack=stack, mode=mode, groups=joined(definition))
     session = Listening(
         definition, spec, interface=interface, wait=wait, verify=checksum != "ignore", first_ns=time.time_ns()

@@ -46,9 +46,11 @@ def run(
 
 def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
     """Turn the options of the command line into a plan."""
+    from simbench.recovery.conduct import Conduct
     from simbench.session import Plan
 
     start, stop, idle = arguments["start"], arguments["stop"], arguments["max_idle"]
+    delay = arguments["recover_delay"]
     return Plan(
         wire=arguments["wire"],
         stack=arguments["stack"],
@@ -63,6 +65,13 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
         order=arguments["order"],
         as_recorded=arguments["as_recorded"],
         everything=arguments["everything"],
+        recover=arguments["recover"],
+        exchange=arguments["recover_from"],
+        conduct=Conduct(
+            delay_ns=0 if delay is None else duration_ns(delay),
+            refuse=arguments["recover_refuse"],
+            partial=arguments["recover_partial"] or 0,
+        ),
     )
 
 

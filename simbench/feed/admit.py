@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.feed.gaps import fill, give_up, note_late, open_hole
+from simbench.feed.holes import end_wait, hole_row
 from simbench.feed.layout import (
     BEFORE_START,
     BY_COUNT,
@@ -20,8 +21,6 @@ from simbench.feed.layout import (
     EPOCH_WORDS,
     HEARTBEAT,
     HELD,
-    HOLE,
-    HOLE_WORDS,
     JOINING,
     K_FIRST,
     L_BEFORE,
@@ -57,11 +56,13 @@ from simbench.feed.layout import (
     S_HOLES,
     S_JOINED,
     S_LINES,
+    S_LOST,
     S_PENDING,
     S_RUNS,
     S_STATE,
     S_SURE,
     S_TOP,
+    S_WAITING,
     SEEN,
     STREAM_WORDS,
     T_BASE,
@@ -73,6 +74,7 @@ from simbench.feed.layout import (
     WINDOW_WORDS,
 )
 from simbench.feed.missing import add_missing, track
+from simbench.feed.requests import asks, next_deadline
 from simbench.feed.slab import slot_row
 from simbench.feed.streams import set_due
 from simbench.kernel.pure import kernel
@@ -105,6 +107,15 @@ def compare_digest(memory: Words, stream: int, first: int, units: int, digest: i
     if memory[row + W_FIRST] != first or memory[row + W_UNITS] != units:
         return UNKNOWN
     return SAME if memory[row + W_DIGEST] == digest else OTHER
+
+
+@kernel
+def remember(memory: Words, stream: int, first: int, units: int, digest: int) -> None:
+    """Keep what the next packet of the same first sequence is compared with."""
+    row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
+    memory[row + W_FIRST] = first
+    memory[row + W_UNITS] = units
+    memory[row + W_DIGEST] = digest
 
 
 @kernel
@@ -146,7 +157,7 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
         verdict: int = judge_past(memory, stream, own, first, units, digest)
     else:
         memory[own + L_WON] += 1
-        _remember(memory, stream, first, units, digest)
+        remember(memory, stream, first, units, digest)
         verdict = HELD if joining or first > memory[stream + S_EXPECTED] else DELIVER
     if joining:
         _start_when_all_are_heard(memory, stream)
@@ -156,7 +167,7 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
 @kernel
 def judge_past(memory: Words, stream: int, own: int, first: int, units: int, digest: int) -> int:
     """Say what a packet is that brings nothing new: late, a conflict or a duplicate; count it for its line."""
-    if first <= memory[stream + S_SURE] and note_late(memory, stream, first, first + units) > 0:
+    if first <= memory[stream + S_SURE] and note_late(memory, memory[stream + S_LOST], first, first + units) > 0:
         memory[own + L_LATE] += 1
         return LATE
     if compare_digest(memory, stream, first, units, digest) == OTHER:
@@ -190,10 +201,13 @@ def go_live(memory: Words, stream: int) -> None:
 
 @kernel
 def limit(memory: Words, stream: int, now: int) -> None:
-    """Give up by distance and by count."""
+    """End waits by distance and by count: what can be asked for is, the rest is given up."""
     if memory[stream + S_STATE] == JOINING:
         if memory[stream + S_HELD] > memory[COUNT]:
             go_live(memory, stream)
+        return
+    if asks(memory, stream):
+        _limit_waits(memory, stream)
         return
     while (
         memory[stream + S_HOLE] != NIL
@@ -202,6 +216,18 @@ def limit(memory: Words, stream: int, now: int) -> None:
         give_up(memory, stream, BY_DISTANCE, now)
     if max(memory[stream + S_HELD], memory[stream + S_HOLES]) > memory[COUNT] and memory[stream + S_HOLE] != NIL:
         give_up(memory, stream, BY_COUNT, now)
+
+
+@kernel
+def _limit_waits(memory: Words, stream: int) -> None:
+    while (
+        memory[stream + S_WAITING] != NIL
+        and memory[stream + S_TOP] - memory[hole_row(memory, memory[stream + S_WAITING]) + O_FIRST] > memory[DISTANCE]
+    ):
+        end_wait(memory, stream)
+    first = memory[stream + S_HOLE]
+    if memory[stream + S_HELD] > memory[COUNT] and first != NIL and first == memory[stream + S_WAITING]:
+        end_wait(memory, stream)
 
 
 @kernel
@@ -235,7 +261,11 @@ def refresh(memory: Words, stream: int) -> None:
     if memory[stream + S_STATE] == JOINING:
         due = memory[stream + S_JOINED] + memory[WAIT_NS]
     elif memory[stream + S_HOLE] != NIL:
-        due = _first_hole(memory, stream, O_DETECTED) + memory[WAIT_NS]
+        due = (
+            next_deadline(memory, stream)
+            if asks(memory, stream)
+            else _first_hole(memory, stream, O_DETECTED) + memory[WAIT_NS]
+        )
     if memory[stream + S_RUNS] > 0:
         for line in range(memory[stream + S_LINES]):
             own = line_base(stream, line)
@@ -253,16 +283,8 @@ def refresh_line(memory: Words, stream: int, own: int) -> None:
 
 @kernel
 def _first_hole(memory: Words, stream: int, word: int) -> int:
-    value: int = memory[memory[HOLE + T_BASE] + memory[stream + S_HOLE] * HOLE_WORDS + word]
+    value: int = memory[hole_row(memory, memory[stream + S_HOLE]) + word]
     return value
-
-
-@kernel
-def _remember(memory: Words, stream: int, first: int, units: int, digest: int) -> None:
-    row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
-    memory[row + W_FIRST] = first
-    memory[row + W_UNITS] = units
-    memory[row + W_DIGEST] = digest
 
 
 @kernel

@@ -34,7 +34,7 @@ from simbench.feed.epochs import (
     has_epoch,
     place,
 )
-from simbench.feed.gaps import give_up, open_units
+from simbench.feed.gaps import give_up, note_late, open_units
 from simbench.feed.layout import (
     BY_OVERFLOW,
     C_RECENT,
@@ -45,6 +45,7 @@ from simbench.feed.layout import (
     DOUBT,
     DOUBT_JUMP,
     DRAIN,
+    E_LOST,
     E_SESSION,
     EMPTY,
     HEARTBEAT,
@@ -309,6 +310,7 @@ def _be_late(memory: Words, stream: int, line: int, session: int, first: int, un
     epoch = memory[own + L_EPOCH]
     if epoch != NIL and epoch != memory[stream + S_EPOCH] and memory[epoch_base(memory, epoch) + E_SESSION] == session:
         track(memory, own, LIVE, first, first + units)
+        note_late(memory, memory[epoch_base(memory, epoch) + E_LOST], first, first + units)
     refresh(memory, stream)
     if units == 0:
         memory[own + L_HEARTBEATS] += 1
@@ -330,7 +332,7 @@ def _make_room(memory: Words, stream: int, first: int, units: int, now: int) -> 
         refresh(memory, stream)
     end = first + units
     while not is_ready(memory, stream):
-        fresh = max(0, end - max(first, memory[stream + S_TOP])) + open_units(memory, stream, first, end)
+        fresh = max(0, end - max(first, memory[stream + S_TOP])) + open_units(memory, stream, first, end, 0)
         if fresh == 0 or first <= memory[stream + S_EXPECTED] or memory[stream + S_HOLE] == NIL:
             return True
         give_up(memory, stream, BY_OVERFLOW, now)

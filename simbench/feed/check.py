@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.feed import layout as at
+from simbench.feed.holes import hole_row
 from simbench.feed.streams import find, stream_base
 
 if TYPE_CHECKING:
@@ -20,18 +21,21 @@ def check(memory: Words) -> None:
         memory: int64[n], the sequencer's.
     """
     used = dict.fromkeys(WIDTHS, 0)
+    states = dict.fromkeys((at.WAITING, at.WANTING, at.ASKING, at.SPENT), 0)
     for number in range(int(memory[at.STREAM + at.T_USED])):
         stream = int(stream_base(memory, number))
         assert find(memory, int(memory[stream + at.S_CHANNEL]), int(memory[stream + at.S_KEY])) == stream
         if memory[stream + at.S_STATE] == at.EMPTY:
             continue
-        used[at.HOLE] += _check_holes(memory, stream)
+        used[at.HOLE] += _check_holes(memory, stream, states)
         used[at.SLOT] += _check_held(memory, stream)
         _check_sequence(memory, stream)
         for line in range(int(memory[stream + at.S_LINES])):
             own = stream + at.LINES_AT + line * at.LINE_WORDS
             used[at.RANGE] += _check_line(memory, stream, own)
             used[at.SLOT] += len(_chain(memory, at.SLOT, int(memory[own + at.L_RUN_SLOT])))
+    assert states[at.WANTING] == memory[at.WANTED]
+    assert states[at.ASKING] == memory[at.ASKED]
     for table, count in used.items():
         free = len(_chain(memory, table, int(memory[table + at.T_FREE])))
         assert count == memory[table + at.T_USED], (table, count, memory[table + at.T_USED])
@@ -48,7 +52,7 @@ def _chain(memory: Words, table: int, row: int) -> list[int]:
     return found
 
 
-def _check_holes(memory: Words, stream: int) -> int:
+def _check_holes(memory: Words, stream: int, states: dict[int, int]) -> int:
     holes = _chain(memory, at.HOLE, int(memory[stream + at.S_HOLE]))
     assert len(holes) == memory[stream + at.S_HOLES]
     behind = int(memory[stream + at.S_EXPECTED])
@@ -56,6 +60,14 @@ def _check_holes(memory: Words, stream: int) -> int:
         first, last = int(memory[row + at.O_FIRST]), int(memory[row + at.O_LAST])
         assert behind <= first <= last < memory[stream + at.S_TOP], (behind, first, last)
         behind = last + 1
+    found = [int(memory[row + at.O_STATE]) for row in holes]
+    waiting = found.index(at.WAITING) if at.WAITING in found else len(found)
+    assert set(found[waiting:]) <= {at.WAITING}, found
+    first = int(memory[stream + at.S_WAITING])
+    assert (hole_row(memory, first) if first != at.NIL else at.NIL) == (*holes, at.NIL)[waiting]
+    for row, state in zip(holes, found, strict=True):
+        states[state] += 1
+        assert state != at.ASKING or memory[row + at.O_DEADLINE] >= memory[stream + at.S_ANSWER_DUE]
     if holes:
         tail = int(memory[at.HOLE + at.T_BASE]) + int(memory[stream + at.S_HOLE_TAIL]) * at.HOLE_WORDS
         assert tail == holes[-1]

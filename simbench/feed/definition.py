@@ -73,6 +73,7 @@ class Channel(_Strict, frozen=True, kw_only=True):
         schema: path of a schema of the user's own, for protocols that have one.
         timezone: IANA name, for protocols that count from a local midnight.
         session_start: "HH:MM" in that zone.
+        recover: what is done about messages that no line brought; nothing where not said.
     """
 
     venue: Name
@@ -84,6 +85,11 @@ class Channel(_Strict, frozen=True, kw_only=True):
     timezone: str | None = None
     session_start: Clock | None = None
     recover: Recover | None = None
+
+    @property
+    def server(self) -> str | None:
+        """Return the address of the retransmission server that is asked, None where there is none."""
+        return next((flow.group for flow in self.feeds if flow.role == "retransmission"), None)
 
 
 class Feed(_Strict, frozen=True, kw_only=True):
@@ -257,7 +263,8 @@ def _explain(message: str) -> str:
     if "matching regex" in problem:
         problem = 'expected a time of day such as "09:30"'
     if "Invalid enum value" in problem:
-        problem = f"{problem.removeprefix('Invalid enum value ')} is none of: {', '.join(get_args(Role))}"
+        known = get_args(Recover if place.endswith("recover") else Role)
+        problem = f"{problem.removeprefix('Invalid enum value ')} is none of: {', '.join(known)}"
     return f"{place}: {problem}" if place else problem
 
 

@@ -18,8 +18,7 @@ from simbench.feed.layout import (
     BY_SESSION,
     BY_START,
     C_EPOCHS,
-    CHANNEL,
-    CHANNEL_WORDS,
+    C_WRAP,
     DISTANCE,
     DOUBT_JUMP,
     DOUBT_RESTART,
@@ -30,6 +29,7 @@ from simbench.feed.layout import (
     E_CLOSED,
     E_FIRST,
     E_LAST,
+    E_LOST,
     E_NUMBER,
     E_OPENED,
     E_PREVIOUS,
@@ -62,12 +62,12 @@ from simbench.feed.layout import (
     S_STATE,
     S_SURE,
     S_TOP,
-    T_BASE,
     T_CAPACITY,
     T_USED,
 )
 from simbench.feed.missing import overlaps_missing
-from simbench.feed.streams import forget_digests
+from simbench.feed.streams import channel_base, forget_digests
+from simbench.feed.wrap import lap_start
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import SEQUENCE_RESET
 
@@ -214,7 +214,8 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
         row = epoch_base(memory, former)
         memory[row + E_LAST] = memory[stream + S_TOP] - 1
         memory[row + E_CLOSED] = now
-        restart, start = _origin(memory, former, session, first)
+        memory[row + E_LOST] = memory[stream + S_LOST]
+        restart, start = _origin(memory, stream, former, session, first)
         cause = BY_SEQUENCE if session == memory[row + E_SESSION] else BY_SESSION
         if memory[stream + S_PENDING] != 0:
             cause, start = BY_REPLAYER, NIL
@@ -224,7 +225,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
     start = first if start == NIL else start
     epoch = memory[EPOCH + T_USED]
     memory[EPOCH + T_USED] = epoch + 1
-    channel = memory[CHANNEL + T_BASE] + memory[stream + S_CHANNEL] * CHANNEL_WORDS
+    channel = channel_base(memory, memory[stream + S_CHANNEL])
     row = epoch_base(memory, epoch)
     memory[row + E_CHANNEL] = memory[stream + S_CHANNEL]
     memory[row + E_STREAM] = memory[stream + S_ID]
@@ -257,10 +258,11 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
 
 
 @kernel
-def _origin(memory: Words, former: int, session: int, first: int) -> tuple[int, int]:
+def _origin(memory: Words, stream: int, former: int, session: int, first: int) -> tuple[int, int]:
     """Return the restart number, and where the epoch that begins with `first` must have started: NIL for unknown."""
     distance = memory[DISTANCE]
-    start = 1 if 1 <= first <= 1 + distance else NIL
+    one = 1 + lap_start(memory[channel_base(memory, memory[stream + S_CHANNEL]) + C_WRAP], first)
+    start = one if one <= first <= one + distance else NIL
     restart = 0
     epoch = former
     for _ in range(LOOK_BACK):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simbench.feed.holes import change, close, hole_row, insert, split
 from simbench.feed.layout import (
     BEHIND,
     BY_DAMAGE,
@@ -24,10 +25,10 @@ from simbench.feed.layout import (
     G_LINES,
     G_OUTCOME,
     G_PREVIOUS,
+    G_REQUESTS,
     G_REVEALED,
+    G_STATES,
     G_STREAM,
-    HOLE,
-    HOLE_WORDS,
     L_EPOCH,
     L_FIRST_AT,
     L_LAST_AT,
@@ -42,30 +43,35 @@ from simbench.feed.layout import (
     O_LAST,
     O_LINE,
     O_NEXT,
+    O_REQUESTS,
+    O_TRIES,
     OTHER_LINE,
     PASSED,
     RECORD,
     RECORD_WORDS,
     REORDER,
+    RETRANSMISSION,
+    RETRANSMITTED,
     S_CHANNEL,
     S_EPOCH,
     S_HOLE,
     S_HOLE_TAIL,
-    S_HOLES,
     S_ID,
     S_LINES,
     S_LOST,
     S_SURE,
     SILENT,
-    SILENT_NS,
     T_BASE,
     T_CAPACITY,
     T_USED,
+    UNHEARD,
     UNLOGGED,
     UNLOGGED_UNITS,
     UNSEEN,
+    UP,
+    WANTING,
 )
-from simbench.feed.streams import give, take
+from simbench.feed.status import judge_silence
 from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
@@ -75,67 +81,41 @@ WALK = 4096  # records looked through for one late packet
 
 
 @kernel
-def open_hole(memory: Words, stream: int, after: int, first: int, last: int, detected: int, line: int) -> int:
-    """Open first..last behind the hole `after` (NIL: before all); return its row, NIL where it was lost at once."""
-    hole = take(memory, HOLE, HOLE_WORDS)
-    if hole == NIL:
-        record(memory, stream, first, last, detected, detected, LOST, BY_OVERFLOW, line, NIL)
-        return NIL
-    base = memory[HOLE + T_BASE]
-    row = base + hole * HOLE_WORDS
-    following = memory[stream + S_HOLE] if after == NIL else memory[base + after * HOLE_WORDS + O_NEXT]
-    memory[row + O_NEXT] = following
-    memory[row + O_FIRST] = first
-    memory[row + O_LAST] = last
-    memory[row + O_DETECTED] = detected
-    memory[row + O_LINE] = line
-    if after == NIL:
-        memory[stream + S_HOLE] = hole
-    else:
-        memory[base + after * HOLE_WORDS + O_NEXT] = hole
-    if following == NIL:
-        memory[stream + S_HOLE_TAIL] = hole
-    memory[stream + S_HOLES] += 1
-    return hole
+def open_hole(memory: Words, stream: int, after: int, first: int, last: int, detected: int, line: int) -> None:
+    """Open first..last behind the hole `after` (NIL: before all); without a row for it, it is lost at once."""
+    if insert(memory, stream, after, first, last, detected, line) == NIL:
+        record(memory, stream, first, last, detected, detected, LOST, BY_OVERFLOW, line, NIL, 0)
 
 
 @kernel
-def _close(memory: Words, stream: int, before: int, hole: int) -> None:
-    base = memory[HOLE + T_BASE]
-    following = memory[base + hole * HOLE_WORDS + O_NEXT]
-    if before == NIL:
-        memory[stream + S_HOLE] = following
-    else:
-        memory[base + before * HOLE_WORDS + O_NEXT] = following
-    if following == NIL:
-        memory[stream + S_HOLE_TAIL] = before
-    memory[stream + S_HOLES] -= 1
-    give(memory, HOLE, HOLE_WORDS, hole)
-
-
-@kernel
-def open_units(memory: Words, stream: int, first: int, end: int) -> int:
-    """Return how many of first..end-1 lie in open holes."""
-    base = memory[HOLE + T_BASE]
+def open_units(memory: Words, stream: int, first: int, end: int, asked: int) -> int:
+    """Return how many of first..end-1 lie in open holes that have been asked for so many times at least."""
     units = 0
     hole = memory[stream + S_HOLE]
+    if hole == NIL or memory[hole_row(memory, memory[stream + S_HOLE_TAIL]) + O_LAST] < first:
+        return 0
     while hole != NIL:
-        row = base + hole * HOLE_WORDS
+        row = hole_row(memory, hole)
         if memory[row + O_FIRST] >= end:
             break
-        units += max(0, min(memory[row + O_LAST] + 1, end) - max(memory[row + O_FIRST], first))
+        if memory[row + O_REQUESTS] >= asked:
+            units += max(0, min(memory[row + O_LAST] + 1, end) - max(memory[row + O_FIRST], first))
         hole = memory[row + O_NEXT]
     return units
 
 
 @kernel
 def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) -> int:
-    """Take first..end-1, which `line` brought, out of the open holes; return the units that were filled."""
-    base = memory[HOLE + T_BASE]
+    """Take first..end-1, which `line` brought, out of the open holes; return the units that were filled.
+
+    What an answer leaves of a hole that was asked for is wanted again, with all attempts before it.
+    """
     filled = 0
     before, hole = NIL, memory[stream + S_HOLE]
+    if hole == NIL or memory[hole_row(memory, memory[stream + S_HOLE_TAIL]) + O_LAST] < first:
+        return 0
     while hole != NIL:
-        row = base + hole * HOLE_WORDS
+        row = hole_row(memory, hole)
         a, b = memory[row + O_FIRST], memory[row + O_LAST]
         if a >= end:
             break
@@ -145,12 +125,17 @@ def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) 
             before, hole = hole, following
             continue
         filled += y - x + 1
-        detected, revealed = memory[row + O_DETECTED], memory[row + O_LINE]
+        detected, revealed, requests = memory[row + O_DETECTED], memory[row + O_LINE], memory[row + O_REQUESTS]
         outcome = REORDER if line == revealed else OTHER_LINE
-        record(memory, stream, x, y, detected, now, outcome, FILLED, revealed, line)
+        if line == RETRANSMITTED:
+            outcome = RETRANSMISSION
+            if requests > 0:
+                change(memory, row, WANTING)
+                memory[row + O_TRIES] = 0
+        record(memory, stream, x, y, detected, now, outcome, FILLED, revealed, line, requests)
         if a < x and y < b:
-            memory[row + O_LAST] = x - 1
-            open_hole(memory, stream, hole, y + 1, b, detected, revealed)
+            if split(memory, stream, hole, x, y) == NIL:
+                record(memory, stream, y + 1, b, detected, now, LOST, BY_OVERFLOW, revealed, NIL, requests)
             break
         if a < x:
             memory[row + O_LAST] = x - 1
@@ -159,7 +144,7 @@ def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) 
             memory[row + O_FIRST] = y + 1
             before = hole
         else:
-            _close(memory, stream, before, hole)
+            close(memory, stream, before, hole)
         hole = following
     return filled
 
@@ -168,11 +153,11 @@ def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) 
 def give_up(memory: Words, stream: int, cause: int, now: int) -> None:
     """End the first open hole as lost."""
     hole = memory[stream + S_HOLE]
-    row = memory[HOLE + T_BASE] + hole * HOLE_WORDS
+    row = hole_row(memory, hole)
     first, last = memory[row + O_FIRST], memory[row + O_LAST]
-    detected, line = memory[row + O_DETECTED], memory[row + O_LINE]
-    _close(memory, stream, NIL, hole)
-    record(memory, stream, first, last, detected, now, LOST, cause, line, NIL)
+    detected, line, requests = memory[row + O_DETECTED], memory[row + O_LINE], memory[row + O_REQUESTS]
+    close(memory, stream, NIL, hole)
+    record(memory, stream, first, last, detected, now, LOST, cause, line, NIL, requests)
 
 
 @kernel
@@ -187,6 +172,7 @@ def record(
     cause: int,
     revealed: int,
     filled: int,
+    requests: int,
 ) -> None:
     """Write a gap record; one that continues the last of its kind lengthens it."""
     if outcome == LOST:
@@ -205,6 +191,7 @@ def record(
             and memory[newest + G_DETECTED] == detected
             and memory[newest + G_OUTCOME] == outcome
             and memory[newest + G_FILLED] == filled
+            and memory[newest + G_REQUESTS] == requests
         ):
             memory[newest + G_LAST] = last
             memory[newest + G_CLOSED] = closed
@@ -225,8 +212,9 @@ def record(
     memory[row + G_CAUSE] = cause
     memory[row + G_REVEALED] = revealed
     memory[row + G_FILLED] = filled
+    memory[row + G_REQUESTS] = requests
     memory[row + G_LATE] = 0
-    memory[row + G_LINES] = _stands(memory, stream, last, closed)
+    _note_lines(memory, stream, row, last, closed)
     memory[row + G_PREVIOUS] = NIL
     if outcome == LOST and cause != BY_DAMAGE:
         memory[row + G_PREVIOUS] = memory[stream + S_LOST]
@@ -234,28 +222,38 @@ def record(
 
 
 @kernel
-def _stands(memory: Words, stream: int, last: int, now: int) -> int:
+def _note_lines(memory: Words, stream: int, row: int, last: int, now: int) -> None:
+    """Write into a record (row) how each line stands to what it tells of, and in which state it is."""
     stands = 0
+    states = 0
     for line in range(memory[stream + S_LINES]):
         own = stream + LINES_AT + line * LINE_WORDS
-        if memory[own + L_FIRST_AT] == NIL:
+        state = judge_silence(memory, memory[own + L_FIRST_AT], memory[own + L_LAST_AT], now)
+        if state == UNHEARD:
             stand = UNSEEN
         elif memory[own + L_EPOCH] == memory[stream + S_EPOCH] and memory[own + L_NEXT] > last:
             stand = PASSED
-        elif now - memory[own + L_LAST_AT] > memory[SILENT_NS]:
-            stand = SILENT
         else:
-            stand = BEHIND
+            stand = BEHIND if state == UP else SILENT
         stands |= stand << (2 * line)
-    return stands
+        states |= state << (2 * line)
+    memory[row + G_LINES] = stands
+    memory[row + G_STATES] = states
 
 
 @kernel
-def note_late(memory: Words, stream: int, first: int, end: int) -> int:
-    """Add first..end-1 to the lost records it belongs to; return how many units were of such."""
+def note_late(memory: Words, newest: int, first: int, end: int) -> int:
+    """Add first..end-1 to the lost records of an epoch it belongs to; return how many units were of such.
+
+    Args:
+        memory: the sequencer's.
+        newest: the epoch's last lost record, NIL where there is none.
+        first: sequence of the packet.
+        end: behind its last unit.
+    """
     base = memory[RECORD + T_BASE]
     late = 0
-    node = memory[stream + S_LOST]
+    node = newest
     for _ in range(WALK):
         if node == NIL or memory[base + node * RECORD_WORDS + G_LAST] < first:
             break

@@ -21,6 +21,7 @@ NIL: Final = -1
 NEVER: Final = 1 << 62
 SEQUENCE_LIMIT: Final = 1 << 60  # sequences and units above are damage; sums of two stay inside int64
 MAX_LINES: Final = 16  # a gap record keeps two bits for each
+RETRANSMITTED: Final = 0xFF  # number of the line of a packet that was asked for
 
 # Verdicts of offer().
 DELIVER: Final = 1  # decode it now, without its first memory[OUT_SKIP] units
@@ -31,7 +32,8 @@ BEFORE_START: Final = 5  # older than the first of the epoch
 HEARTBEAT: Final = 6  # taken note of; nothing to decode
 CONFLICT: Final = 7  # seen, cut alike, but with other bytes
 INVALID: Final = 8  # a sequence or a count that cannot be; counted, nothing else changed
-REFUSED: Final = 9  # a new stream or epoch beyond the limit; counted, nothing else changed
+REFUSED: Final = 9  # no room: a new stream or epoch, or an answer to be held, beyond the limit; nothing else changed
+UNASKED: Final = 10  # an answer to a question that nobody asked; counted, nothing else changed
 NEED_ROOM: Final = -1  # nothing changed: grow, and offer the same again
 DRAIN: Final = -2  # not taken yet: release this stream until NIL, and offer the same again
 
@@ -45,6 +47,7 @@ VERDICTS: Final = {
     CONFLICT: "conflict",
     INVALID: "invalid",
     REFUSED: "refused",
+    UNASKED: "not asked for",
 }
 
 # Words at the front. What the pipeline gives and reads:
@@ -63,12 +66,16 @@ OUT_ORDINAL: Final = 11
 OUT_ARRIVED: Final = 12  # `now` of its offer
 OUT_SESSION: Final = 13
 OUT_FLAGS: Final = 14
+OUT_ATTEMPT: Final = 15  # which request for this range it is, from 1
 # Settings:
 WAIT_NS: Final = 16
 COUNT: Final = 17
 DISTANCE: Final = 18
 RUN: Final = 19
-SILENT_NS: Final = 20
+STALE_NS: Final = 20
+REQUEST_NS: Final = 21
+ATTEMPTS: Final = 22
+DOWN_NS: Final = 23
 # Counters of the whole:
 INVALIDS: Final = 24
 REFUSALS: Final = 25
@@ -80,10 +87,12 @@ UNPLACED: Final = 30  # arrivals out of order too far back to find the missing r
 DUE: Final = 31  # the earliest deadline of any stream
 NEEDED_BYTES: Final = 32  # of a packet for which the slab's slots are too small
 SLOT_BYTES: Final = 33
-STREAM_SIZE: Final = 35  # words of a stream with its window and its lines
 CHANNEL_COUNT: Final = 34
+STREAM_SIZE: Final = 35  # words of a stream with its window and its lines
+WANTED: Final = 36  # holes to be asked for
+ASKED: Final = 37  # holes that have been asked for and wait for the answer
 # Tables: base, used rows, capacity, limit, and for pools the first free row.
-TABLES: Final = 40
+TABLES: Final = 48
 TABLE_WORDS: Final = 5
 T_BASE: Final = 0
 T_USED: Final = 1
@@ -104,7 +113,18 @@ FRONT: Final = TABLES + 8 * TABLE_WORDS  # words before the first table
 C_LINES: Final = 0
 C_RECENT: Final = 1  # base of the stream that was offered last, 0 none
 C_EPOCHS: Final = 2  # epochs so far
-CHANNEL_WORDS: Final = 4
+C_ASKS: Final = 3  # 1: its holes are asked for
+C_REQUESTS: Final = 4  # counters of what came of that: requests,
+C_ANSWERS: Final = 5  # packets that came for them, and of these:
+C_REPAIRED: Final = 6  # units that they filled
+C_REPEATED: Final = 7  # packets that brought nothing new,
+C_CONFLICTS: Final = 8  # or other bytes,
+C_LATE: Final = 9  # or what had been given up,
+C_UNASKED: Final = 10  # or what nobody had asked for,
+C_CROWDED: Final = 11  # or found no slot: asked for again
+C_SNAPSHOT: Final = 12  # 1 while it waits for a snapshot
+C_WRAP: Final = 13  # the highest sequence, which 1 follows; 0 where sequences do not wrap
+CHANNEL_WORDS: Final = 14
 
 # A slot: a packet that waits. Held ones are a list by sequence; those in doubt hang on their line.
 K_NEXT: Final = 0
@@ -127,7 +147,17 @@ O_FIRST: Final = 1
 O_LAST: Final = 2
 O_DETECTED: Final = 3
 O_LINE: Final = 4  # that revealed it
-HOLE_WORDS: Final = 5
+O_STATE: Final = 5
+O_DEADLINE: Final = 6  # of the answer, once asked for
+O_TRIES: Final = 7  # requests since something of it came
+O_REQUESTS: Final = 8  # requests in all
+HOLE_WORDS: Final = 9
+
+# States of a hole. In the list those that wait are behind all others.
+WAITING: Final = 0  # for another line, or for its line's reordered packet
+WANTING: Final = 1  # to be asked for
+ASKING: Final = 2  # for the answer
+SPENT: Final = 3  # asked for in vain: given up as soon as it is the first, since until then an answer still helps
 
 # A missing range of one line, in a list from the newest back.
 M_PREVIOUS: Final = 0
@@ -150,7 +180,8 @@ E_CAUSE: Final = 9
 E_SENT: Final = 10  # sent time of its first packet
 E_PREVIOUS: Final = 11  # row of the stream's epoch before it
 E_AFTER: Final = 12  # sent time of the last that was delivered before it
-EPOCH_WORDS: Final = 13
+E_LOST: Final = 13  # its newest lost record, once it is over
+EPOCH_WORDS: Final = 14
 
 # A gap record.
 G_CHANNEL: Final = 0
@@ -167,7 +198,9 @@ G_FILLED: Final = 10  # line that filled it, NIL
 G_LATE: Final = 11  # units of it that came after it was given up, on any line
 G_LINES: Final = 12  # two bits a line: how each stood when it was closed
 G_PREVIOUS: Final = 13  # the stream's lost record before it
-RECORD_WORDS: Final = 14
+G_REQUESTS: Final = 14  # how often it was asked for
+G_STATES: Final = 15  # two bits a line: the state it was in then
+RECORD_WORDS: Final = 16
 
 # A stream: the words below, then the window of digests, then its lines.
 S_KEY: Final = 0
@@ -194,7 +227,9 @@ S_DUE: Final = 20
 S_RUNS: Final = 21  # lines with packets in doubt
 S_ID: Final = 22
 S_PENDING: Final = 23  # 1 when the next packet begins an epoch because the replayer said so
-STREAM_WORDS: Final = 24
+S_WAITING: Final = 24  # the first open hole that waits
+S_ANSWER_DUE: Final = 25  # no answer is due before
+STREAM_WORDS: Final = 26
 
 WINDOW: Final = 512  # packets whose digests are remembered: what lines lag behind each other
 W_FIRST: Final = 0
@@ -207,7 +242,6 @@ LINES_AT: Final = STREAM_WORDS + WINDOW * WINDOW_WORDS
 EMPTY: Final = 0  # no epoch; the next packet begins one
 JOINING: Final = 1  # waits until every line has been heard, so that it starts with the oldest
 LIVE: Final = 2
-STATES: Final = ("empty", "joining", "live")
 
 # A line of a stream.
 L_FAST: Final = 0  # its next while it is in the stream's epoch and nothing of it is in doubt, else NIL
@@ -265,7 +299,18 @@ BY_OVERFLOW: Final = 4
 BY_RESTART: Final = 5
 BY_END: Final = 6
 BY_DAMAGE: Final = 7
-CAUSES: Final = ("filled", "time", "count", "distance", "slab full", "restart", "end of data", "malformed")
+UNANSWERED: Final = 8
+CAUSES: Final = (
+    "filled",
+    "time",
+    "count",
+    "distance",
+    "slab full",
+    "restart",
+    "end of data",
+    "malformed",
+    "unanswered",
+)
 
 # How a line stood to a hole when it was closed.
 UNSEEN: Final = 0
@@ -273,6 +318,23 @@ BEHIND: Final = 1
 PASSED: Final = 2
 SILENT: Final = 3
 STANDS: Final = ("unseen", "behind", "passed", "silent")
+
+# State of a line, by how long it has been silent.
+UNHEARD: Final = 0
+UP: Final = 1
+STALE: Final = 2
+DOWN: Final = 3
+LINE_STATES: Final = ("never", "up", "stale", "down")
+
+# State of a channel. Of several streams' the highest is the channel's.
+JOINING_IN: Final = 0  # nothing yet, or not every line has been heard
+ENDED: Final = 1
+ON_AIR: Final = 2
+RESETTING: Final = 3  # a line begins anew, or has not followed the one that did
+WAITING_FOR_LINE: Final = 4  # for what one line lacks
+RETRANSMITTING: Final = 5  # for what all lines lack and was asked for
+SNAPSHOT_AWAITED: Final = 6
+CHANNEL_STATES: Final = ("joining", "ended", "live", "reset", "waiting", "retransmitting", "snapshot")
 
 # Why an epoch began.
 BY_START: Final = 0

@@ -17,14 +17,13 @@ from simbench.feed.epochs import (
     abandon,
 )
 from simbench.feed.gaps import give_up, record
+from simbench.feed.holes import hole_row
 from simbench.feed.layout import (
     BY_DAMAGE,
     BY_END,
     BY_TIME,
     DUE,
     EMPTY,
-    HOLE,
-    HOLE_WORDS,
     JOINING,
     K_ARRIVED,
     K_FIRST,
@@ -56,6 +55,7 @@ from simbench.feed.layout import (
     OUT_START,
     OUT_STREAM,
     OUT_UNITS,
+    RETRANSMITTED,
     S_CHANNEL,
     S_DUE,
     S_EPOCH,
@@ -70,11 +70,11 @@ from simbench.feed.layout import (
     SLOT,
     SLOT_BYTES,
     STREAM,
-    T_BASE,
     T_USED,
     WAIT_NS,
 )
 from simbench.feed.missing import add_missing
+from simbench.feed.requests import asks, end_waits
 from simbench.feed.slab import pop, slot_row
 from simbench.feed.streams import has_room, has_room_for_all, stream_base
 from simbench.kernel.pure import kernel
@@ -89,14 +89,23 @@ def expire(memory: Words, stream: int, now: int) -> None:
     wait = memory[WAIT_NS]
     if memory[stream + S_STATE] == JOINING and now >= memory[stream + S_JOINED] + wait:
         go_live(memory, stream)
-    while memory[stream + S_STATE] == LIVE and memory[stream + S_HOLE] != NIL:
-        deadline = memory[memory[HOLE + T_BASE] + memory[stream + S_HOLE] * HOLE_WORDS + O_DETECTED] + wait
-        if now < deadline:
-            break
-        give_up(memory, stream, BY_TIME, deadline)
+    if memory[stream + S_STATE] == LIVE and memory[stream + S_HOLE] != NIL:
+        if asks(memory, stream):
+            end_waits(memory, stream, now)
+        else:
+            _give_up_by_time(memory, stream, now)
     ripen(memory, stream, now, now - wait)
     limit(memory, stream, now)
     refresh(memory, stream)
+
+
+@kernel
+def _give_up_by_time(memory: Words, stream: int, now: int) -> None:
+    while memory[stream + S_HOLE] != NIL:
+        deadline = memory[hole_row(memory, memory[stream + S_HOLE]) + O_DETECTED] + memory[WAIT_NS]
+        if now < deadline:
+            break
+        give_up(memory, stream, BY_TIME, deadline)
 
 
 @kernel
@@ -158,7 +167,8 @@ def release(memory: Words, number: int) -> int:
             refresh(memory, stream)
             continue
         memory[stream + S_EXPECTED] = first + units
-        memory[stream + S_SENT] = memory[row + K_SENT]
+        if memory[row + K_LINE] != RETRANSMITTED:  # a server may say when it sent it again
+            memory[stream + S_SENT] = memory[row + K_SENT]
         memory[OUT_STREAM] = number
         memory[OUT_SKIP] = expected - first
         memory[OUT_START] = slot * memory[SLOT_BYTES]
@@ -187,7 +197,7 @@ def malformed(memory: Words, number: int, first: int, last: int, now: int) -> in
     if not has_room(memory, memory[stream + S_CHANNEL], 0):
         return NEED_ROOM
     if first <= last:
-        record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, NIL, NIL)
+        record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, NIL, NIL, 0)
     return 0
 
 

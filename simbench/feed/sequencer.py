@@ -1,18 +1,21 @@
 """The sequencer as the receiver uses it: the kernels for its loop, and an object that holds their state.
 
     verdict = offer(memory, slab, channel, line, header, data, digest, now)
+    verdict = offer_retransmitted(memory, slab, channel, header, data, digest, now)
     slot = release(memory, stream)
     ready = tick(memory, now)
+    asked = next_request(memory, now)
 
-See `arbitrate` and `passage` for what they promise and `layout` for the words that they set.
+See `arbitrate`, `answers`, `passage` and `requests` for what they promise and `layout` for the words that they set.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simbench.feed import layout as at
+from simbench.feed.answers import offer_retransmitted
 from simbench.feed.arbitrate import offer
 from simbench.feed.layout import (
     BEFORE_START,
@@ -27,6 +30,7 @@ from simbench.feed.layout import (
     NEED_ROOM,
     NIL,
     OUT_ARRIVED,
+    OUT_ATTEMPT,
     OUT_CHANNEL,
     OUT_END,
     OUT_FIRST,
@@ -41,21 +45,27 @@ from simbench.feed.layout import (
     OUT_STREAM,
     OUT_UNITS,
     REFUSED,
+    RETRANSMITTED,
     SEEN,
+    UNASKED,
     VERDICTS,
+    WANTED,
 )
 from simbench.feed.passage import channel_of, due_stream, finish, malformed, new_epoch, release, tick
+from simbench.feed.report import ANSWERS, COUNTERS, Report
+from simbench.feed.requests import next_request, outstanding, want_all
 from simbench.feed.state import Settings, copy_slab, grow_memory, grow_slab, new_sequencer
 from simbench.feed.streams import stream_base
+from simbench.feed.wrap import nearest, unwrap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from simbench.feed.layout import Bytes, Words
+    from collections.abc import Sequence
 
 __all__ = [
+    "ANSWERS",
     "BEFORE_START",
     "CONFLICT",
+    "COUNTERS",
     "DELIVER",
     "DRAIN",
     "HEARTBEAT",
@@ -66,6 +76,7 @@ __all__ = [
     "NEED_ROOM",
     "NIL",
     "OUT_ARRIVED",
+    "OUT_ATTEMPT",
     "OUT_CHANNEL",
     "OUT_END",
     "OUT_FIRST",
@@ -80,51 +91,66 @@ __all__ = [
     "OUT_STREAM",
     "OUT_UNITS",
     "REFUSED",
+    "RETRANSMITTED",
     "SEEN",
+    "UNASKED",
     "VERDICTS",
+    "WANTED",
+    "Request",
     "Sequencer",
     "Settings",
     "channel_of",
     "due_stream",
     "finish",
     "malformed",
+    "nearest",
     "new_epoch",
     "new_sequencer",
+    "next_request",
     "offer",
+    "offer_retransmitted",
+    "outstanding",
     "release",
     "tick",
+    "unwrap",
+    "want_all",
 ]
 
-COUNTERS = {
-    "datagrams": at.L_DATAGRAMS,
-    "won": at.L_WON,
-    "duplicates": at.L_DUPLICATES,
-    "late": at.L_LATE,
-    "before_start": at.L_BEFORE,
-    "conflicts": at.L_CONFLICTS,
-    "heartbeats": at.L_HEARTBEATS,
-    "reordered": at.L_REORDERED,
-    "implausible": at.L_IMPLAUSIBLE,
-    "unsequenced": at.L_UNSEQUENCED,
-}
 
-
-@dataclass
-class Sequencer:
-    """The state of all channels' arbitration.
+@dataclass(frozen=True)
+class Request:
+    """What to ask a channel's retransmission server for.
 
     Attributes:
-        memory: int64[n], see `layout`.
-        slab: uint8[m], the messages of packets that wait.
+        channel: its number.
+        stream: unit, segment or partition; 0 where there is none.
+        session: index of its name, as the protocol interned it.
+        first: sequence of the first unit, as it is on the wire.
+        units: of the whole hole; what an answer leaves of it is asked for by a request of its own.
+        attempt: how often it has been asked for without an answer, this time included.
     """
 
-    memory: Words
-    slab: Bytes
+    channel: int
+    stream: int
+    session: int
+    first: int
+    units: int
+    attempt: int
+
+
+class Sequencer(Report):
+    """The state of all channels' arbitration, to be changed and read."""
 
     @classmethod
-    def create(cls, lines: Sequence[int], settings: Settings | None = None) -> Sequencer:
-        """Return a fresh sequencer for channels with so many lines each."""
-        return cls(*new_sequencer(lines, settings))
+    def create(
+        cls,
+        lines: Sequence[int],
+        settings: Settings | None = None,
+        servers: Sequence[bool] | None = None,
+        wraps: Sequence[int] | None = None,
+    ) -> Sequencer:
+        """Return a fresh sequencer; the arguments are those of new_sequencer()."""
+        return cls(*new_sequencer(lines, settings, servers, wraps))
 
     def copy(self) -> Sequencer:
         """Return a checkpoint; costs the memory and what is held."""
@@ -157,180 +183,25 @@ class Sequencer:
         """Return a stream that has something to release, NIL where none has."""
         return int(due_stream(self.memory))
 
-    def lines(self, channel: int, names: Sequence[tuple[str, str]] = ()) -> list[dict[str, Any]]:
-        """Return what each line of a channel brought, over all streams and epochs, in the shape of `book --json`.
+    def request(self) -> Request:
+        """Return what next_request() has handed out."""
+        memory = self.memory
+        stream = stream_base(memory, int(memory[OUT_STREAM]))
+        return Request(
+            channel=int(memory[OUT_CHANNEL]),
+            stream=int(memory[stream + at.S_KEY]),
+            session=int(memory[OUT_SESSION]),
+            first=int(memory[OUT_FIRST]),
+            units=int(memory[OUT_UNITS]),
+            attempt=int(memory[OUT_ATTEMPT]),
+        )
 
-        Args:
-            channel: its number.
-            names: (name, group) of each line; numbers where there are none.
-        """
-        streams = list(self._streams(channel))
-        found = []
-        for line in range(self._lines(channel)):
-            rows = [stream + at.LINES_AT + line * at.LINE_WORDS for stream in streams]
-            name, group = names[line] if names else (str(line), "")
-            stamps = [int(self.memory[row + at.L_FIRST_AT]) for row in rows]
-            ranges = [pair for row in rows for pair in self._missing(row)]
-            found.append(
-                {
-                    "name": name,
-                    "group": group,
-                    **{key: sum(int(self.memory[row + word]) for row in rows) for key, word in COUNTERS.items()},
-                    "missing": ranges,
-                    "missing_units": sum(last - first + 1 for first, last in ranges),
-                    "first_ns": _stamp(min((stamp for stamp in stamps if stamp != NIL), default=NIL)),
-                    "last_ns": _stamp(
-                        max((int(self.memory[row + at.L_LAST_AT]) for row in rows), default=NIL)
-                        if any(stamp != NIL for stamp in stamps)
-                        else NIL
-                    ),
-                }
-            )
-        return found
-
-    def gaps(self, channel: int, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Return a channel's lost ranges in the order in which they were given up, in the shape of `book --json`.
-
-        Args:
-            channel: its number.
-            names: of its lines.
-        """
-        return [self._gap(row, names) for row in self._records(channel) if row[at.G_OUTCOME] == at.LOST]
-
-    def records(self, channel: int, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Return every hole of a channel that ended, the filled ones too, in the order in which they ended."""
-        return [self._gap(row, names) for row in self._records(channel)]
-
-    def open_holes(self, channel: int) -> list[tuple[int, int]]:
-        """Return the ranges of a channel that are waited for."""
-        found = []
-        for stream in self._streams(channel):
-            hole = int(self.memory[stream + at.S_HOLE])
-            while hole != NIL:
-                row = int(self.memory[at.HOLE + at.T_BASE]) + hole * at.HOLE_WORDS
-                found.append((int(self.memory[row + at.O_FIRST]), int(self.memory[row + at.O_LAST])))
-                hole = int(self.memory[row + at.O_NEXT])
-        return found
-
-    def outcomes(self, channel: int) -> dict[str, int]:
-        """Return how many holes of a channel ended in which way."""
-        ends = [int(row[at.G_OUTCOME]) for row in self._records(channel)]
-        return {name: ends.count(number) for number, name in enumerate(at.OUTCOMES) if number in ends}
-
-    def epochs(self, channel: int, sessions: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Return a channel's epochs in their order, in the shape of `book --json`.
-
-        Args:
-            channel: its number.
-            sessions: their names by index, as the protocol interned them.
-        """
-        found = []
-        for row in self._table(at.EPOCH, at.EPOCH_WORDS):
-            if row[at.E_CHANNEL] != channel:
-                continue
-            stream = stream_base(self.memory, int(row[at.E_STREAM]))
-            closed = int(row[at.E_CLOSED])
-            last = int(row[at.E_LAST]) if closed != NIL else int(self.memory[stream + at.S_EXPECTED]) - 1
-            session = int(row[at.E_SESSION])
-            found.append(
-                {
-                    "session": sessions[session] if session < len(sessions) else None,
-                    "restart": int(row[at.E_RESTART]),
-                    "stream": int(self.memory[stream + at.S_KEY]),
-                    "first": int(row[at.E_FIRST]),
-                    "last": last,
-                    "cause": at.BEGINNINGS[int(row[at.E_CAUSE])],
-                    "opened_ns": _stamp(int(row[at.E_OPENED])),
-                    "closed_ns": _stamp(closed),
-                }
-            )
-        return found
-
-    def counters(self) -> dict[str, int]:
-        """Return what was refused, and what found its table at its limit."""
-        words = {
-            "invalid": at.INVALIDS,
-            "refused": at.REFUSALS,
-            "unlogged": at.UNLOGGED,
-            "unlogged_units": at.UNLOGGED_UNITS,
-            "lost_units": at.LOST_UNITS,
-            "unranged_units": at.UNRANGED,
-            "unplaced": at.UNPLACED,
-        }
-        return {name: int(self.memory[word]) for name, word in words.items()}
-
-    def expected(self, channel: int, key: int = 0) -> int | None:
-        """Return the next sequence of a stream, None before its first packet."""
-        for stream in self._streams(channel):
-            if self.memory[stream + at.S_KEY] == key and self.memory[stream + at.S_STATE] != at.EMPTY:
-                return int(self.memory[stream + at.S_EXPECTED])
-        return None
-
-    def state(self, channel: int, key: int = 0) -> str:
-        """Return what a stream is doing: empty, joining, live, waiting (for a hole) or ended."""
-        for stream in self._streams(channel):
-            if self.memory[stream + at.S_KEY] == key:
-                if self.memory[stream + at.S_HOLE] != NIL:
-                    return "waiting"
-                return "ended" if self.memory[stream + at.S_ENDED] else at.STATES[int(self.memory[stream + at.S_STATE])]
-        return at.STATES[at.EMPTY]
+    def outstanding(self) -> int:
+        """Return how many holes an answer may still fill."""
+        return int(outstanding(self.memory))
 
     def check(self) -> None:
         """Assert every invariant of the state."""
         from simbench.feed.check import check
 
         check(self.memory)
-
-    def _lines(self, channel: int) -> int:
-        base = int(self.memory[at.CHANNEL + at.T_BASE])
-        return int(self.memory[base + channel * at.CHANNEL_WORDS + at.C_LINES])
-
-    def _streams(self, channel: int) -> Iterator[int]:
-        for number in range(int(self.memory[at.STREAM + at.T_USED])):
-            stream = int(stream_base(self.memory, number))
-            if self.memory[stream + at.S_CHANNEL] == channel:
-                yield stream
-
-    def _table(self, table: int, width: int) -> Words:
-        base, used = int(self.memory[table + at.T_BASE]), int(self.memory[table + at.T_USED])
-        rows: Words = self.memory[base : base + used * width].reshape(used, width)
-        return rows
-
-    def _records(self, channel: int) -> Words:
-        rows = self._table(at.RECORD, at.RECORD_WORDS)
-        chosen: Words = rows[rows[:, at.G_CHANNEL] == channel]
-        return chosen
-
-    def _gap(self, row: Words, names: Sequence[str]) -> dict[str, Any]:
-        stream = stream_base(self.memory, int(row[at.G_STREAM]))
-        lines = int(self.memory[stream + at.S_LINES])
-        names = names or [str(line) for line in range(lines)]
-        filled, revealed = int(row[at.G_FILLED]), int(row[at.G_REVEALED])
-        return {
-            "epoch": int(row[at.G_EPOCH]),
-            "stream": int(self.memory[stream + at.S_KEY]),
-            "first": int(row[at.G_FIRST]),
-            "last": int(row[at.G_LAST]),
-            "outcome": at.OUTCOMES[int(row[at.G_OUTCOME])],
-            "cause": at.CAUSES[int(row[at.G_CAUSE])],
-            "detected_ns": str(int(row[at.G_DETECTED])),
-            "closed_ns": str(int(row[at.G_CLOSED])),
-            "revealed_by": None if revealed == NIL else names[revealed],
-            "filled_by": None if filled == NIL else names[filled],
-            "late_units": int(row[at.G_LATE]),
-            "lines": {names[i]: at.STANDS[int(row[at.G_LINES]) >> 2 * i & 3] for i in range(lines)},
-        }
-
-    def _missing(self, row: int) -> list[list[int]]:
-        base = int(self.memory[at.RANGE + at.T_BASE])
-        found: list[list[int]] = []
-        node = int(self.memory[row + at.L_MISSING])
-        while node != NIL:
-            at_node = base + node * at.RANGE_WORDS
-            found.append([int(self.memory[at_node + at.M_FIRST]), int(self.memory[at_node + at.M_LAST])])
-            node = int(self.memory[at_node + at.M_PREVIOUS])
-        return found[::-1]
-
-
-def _stamp(value: int) -> str | None:
-    return None if value == NIL else str(value)

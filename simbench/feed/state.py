@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -42,33 +42,60 @@ class Settings:
         distance: units that the sequence has run ahead. 65,536: farther than 512 full datagrams reach, so that it
             ends what count cannot see; a jump beyond it is only believed when `run` packets of a line agree.
         run: packets in a row that must agree on a restart or a jump where one alone may be damage. 3.
-        silent_ns: without a packet for so long a line counts as silent in gap records. 1 s: the heartbeat interval
-            of most feeds.
-        slots: packets that can be held in all. 1,024, or 2 MiB.
+        stale_ns: without a packet for so long a line is stale. 2 s: twice the heartbeat interval of most feeds, so
+            that one heartbeat may be lost.
+        down_ns: and for so long it is down. 10 s.
+        slots: packets that can be held in all. 1,024, or 2 MiB; where holes are asked for 16,384, or 32 MiB, since an
+            answer takes longer than another line.
+        recover: "retransmit": a hole whose wait has ended is asked for instead of given up; "none".
+        request_ns: until a request without an answer is repeated. 1 s.
+        attempts: requests in a row without an answer after which a hole is given up. 3.
     """
 
     wait_ns: int = 10_000_000
     count: int = 512
     distance: int = 65_536
     run: int = 3
-    silent_ns: int = 1_000_000_000
-    slots: int = 1024
+    stale_ns: int = 2_000_000_000
+    down_ns: int = 10_000_000_000
+    slots: int = 0
+    recover: Literal["none", "retransmit"] = "none"
+    request_ns: int = 1_000_000_000
+    attempts: int = 3
+
+    @property
+    def room(self) -> int:
+        """Return how many packets can be held."""
+        return self.slots or (16_384 if self.recover == "retransmit" else 1024)
 
 
-def new_sequencer(lines: Sequence[int], settings: Settings | None = None) -> tuple[Words, Bytes]:
-    """Return the state for channels with so many lines each: memory int64[n] and slab uint8[m].
+def new_sequencer(
+    lines: Sequence[int],
+    settings: Settings | None = None,
+    servers: Sequence[bool] | None = None,
+    wraps: Sequence[int] | None = None,
+) -> tuple[Words, Bytes]:
+    """Return the state of the channels: memory int64[n] and slab uint8[m].
 
-    Raises SimbenchError for more lines than a gap record can tell of.
+    Args:
+        lines: how many each channel has.
+        settings: of all channels.
+        servers: whether a channel has a server to ask, where holes are asked for at all; each has where None.
+        wraps: the highest sequence of each channel, which 1 follows; 0 where it does not wrap, as none does where None.
+
+    Raises:
+        SimbenchError: a channel has more lines than a gap record can tell of.
     """
     chosen = settings or Settings()
     if max(lines, default=1) > at.MAX_LINES:
         raise SimbenchError(f"a channel has {max(lines)} lines; at most {at.MAX_LINES} are possible")
     front = np.zeros(at.FRONT, np.int64)
     front[[at.WAIT_NS, at.COUNT, at.DISTANCE]] = chosen.wait_ns, chosen.count, chosen.distance
-    front[[at.RUN, at.SILENT_NS, at.DUE]] = chosen.run, chosen.silent_ns, at.NEVER
+    front[[at.RUN, at.STALE_NS, at.DOWN_NS, at.DUE]] = chosen.run, chosen.stale_ns, chosen.down_ns, at.NEVER
+    front[[at.REQUEST_NS, at.ATTEMPTS]] = chosen.request_ns, chosen.attempts
     front[[at.SLOT_BYTES, at.CHANNEL_COUNT]] = SLOT_BYTES, len(lines)
     capacities = {table: rows for table, (_, rows, _) in ROWS.items()}
-    capacities |= {at.CHANNEL: len(lines), at.SLOT: chosen.slots}
+    capacities |= {at.CHANNEL: len(lines), at.SLOT: chosen.room}
     for table, (_, _, limit) in ROWS.items():
         front[table + at.T_LIMIT] = limit or capacities[table]
         front[table + at.T_FREE] = at.NIL
@@ -76,7 +103,11 @@ def new_sequencer(lines: Sequence[int], settings: Settings | None = None) -> tup
     base = memory[at.CHANNEL + at.T_BASE]
     for channel, count in enumerate(lines):
         memory[base + channel * at.CHANNEL_WORDS + at.C_LINES] = count
-    return memory, np.zeros(chosen.slots * SLOT_BYTES, np.uint8)
+        memory[base + channel * at.CHANNEL_WORDS + at.C_ASKS] = chosen.recover == "retransmit" and (
+            servers is None or servers[channel]
+        )
+        memory[base + channel * at.CHANNEL_WORDS + at.C_WRAP] = 0 if wraps is None else wraps[channel]
+    return memory, np.zeros(chosen.room * SLOT_BYTES, np.uint8)
 
 
 def grow_memory(memory: Words) -> Words:

@@ -28,6 +28,7 @@ from simbench.feed.layout import (
     RANGE,
     RECORD,
     RUN,
+    S_ANSWER_DUE,
     S_CHANNEL,
     S_DUE,
     S_EPOCH,
@@ -43,6 +44,7 @@ from simbench.feed.layout import (
     S_SESSION,
     S_STATE,
     S_TAIL,
+    S_WAITING,
     SLOT_BYTES,
     STREAM,
     STREAM_SIZE,
@@ -117,9 +119,16 @@ def short_of(memory: Words, table: int, rows: int) -> bool:
 
 
 @kernel
+def channel_base(memory: Words, channel: int) -> int:
+    """Return the index of a channel's first word."""
+    base: int = memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS
+    return base
+
+
+@kernel
 def channel_lines(memory: Words, channel: int) -> int:
     """Return how many lines a channel has."""
-    lines: int = memory[memory[CHANNEL + T_BASE] + channel * CHANNEL_WORDS + C_LINES]
+    lines: int = memory[channel_base(memory, channel) + C_LINES]
     return lines
 
 
@@ -191,6 +200,8 @@ def create(memory: Words, channel: int, key: int) -> int:
     memory[base + S_TAIL] = NIL
     memory[base + S_HOLE] = NIL
     memory[base + S_HOLE_TAIL] = NIL
+    memory[base + S_WAITING] = NIL
+    memory[base + S_ANSWER_DUE] = NEVER
     memory[base + S_LOST] = NIL
     memory[base + S_DUE] = NEVER
     forget_digests(memory, base)

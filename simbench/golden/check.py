@@ -57,7 +57,7 @@ def _over_wires(source: Source, wires: Sequence[str]) -> Iterator[tuple[str, dic
         if wires and wire not in wires:
             continue
         name = f"over {wire} ({stack})" if stack else f"over {wire}"
-        yield name, run_quietly(source, wire=wire, stack=stack, speed="max")["book"]
+        yield name, run_quietly(source, wire=wire, stack=stack, speed="max", recover="none")["book"]
 
 
 def _stops(expected: dict[str, Any], names: list[str]) -> list[tuple[int, int]]:

@@ -16,6 +16,8 @@ class Names:
         lines: (name, group) of each channel's lines.
         text_keys: whether a channel's native keys are characters.
         outcomes: of gaps.
+        line_states: of lines.
+        channel_states: of channels.
         states: of books.
         anomalies: of books, in the order in which they are counted.
     """
@@ -24,6 +26,8 @@ class Names:
     lines: tuple[tuple[tuple[str, str], ...], ...]
     text_keys: tuple[bool, ...]
     outcomes: tuple[str, ...]
+    line_states: tuple[str, ...]
+    channel_states: tuple[str, ...]
     states: tuple[str, ...]
     anomalies: tuple[str, ...]
 

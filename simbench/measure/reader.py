@@ -13,6 +13,7 @@ from simbench.measure import telemetry as t
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.measure.snapshot import (
     BookView,
+    ChannelView,
     GapView,
     InstrumentRow,
     LevelView,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 HISTORY = 120
 TRADES = 50
 LOG = 200
-STALE_NS = 2_000_000_000  # of replay time without a datagram: the line is shown as stale
 DEAD_NS = 2_000_000_000  # of clock time without a publication: the receiver is gone
 
 
@@ -60,6 +60,7 @@ class Reader:
         self._slot = -1
         self._before: dict[str, int] = {}
         self._line_before: dict[int, int] = {}
+        self._down: set[int] = set()
         self._taken = 0
         self._history: list[float] = []
         self._trades: list[TradeView] = []
@@ -116,6 +117,7 @@ class Reader:
                 counters["hiccup_total_ns"] / watched if watched else 0.0,
             ),
             stages=tuple(self._stage(name, title) for name, title in t.STAGES),
+            channels=self._channels(),
             lines=lines,
             gaps=gaps,
             gaps_total=int(words[t.GAPS]) + int(words[t.GAPS_OPEN]),
@@ -189,12 +191,17 @@ class Reader:
             age = max(0, position - seen) if datagrams else -1
             moved = datagrams - self._line_before.get(row, 0)
             self._line_before[row] = datagrams
+            state = self._names.line_states[line[t.LINE_STATE]]
+            if (state == "down") != (row in self._down) and state != "stale":
+                self._down ^= {row}
+                level = "warning" if state == "down" else "info"
+                self._log.append(LogLine(position, level, f"{channel}: line {name} is {state}"))
             views.append(
                 LineView(
                     channel=channel,
                     name=name,
                     group=group,
-                    state="never" if not datagrams else "stale" if age > STALE_NS else "up",
+                    state=state,
                     datagrams=datagrams,
                     won=line[t.LINE_WON],
                     duplicates=line[t.LINE_DUPLICATES],
@@ -203,6 +210,20 @@ class Reader:
                     last_sequence=line[t.LINE_HIGHEST],
                     age_ns=age,
                     rate=moved / seconds if seconds > 0 else 0.0,
+                )
+            )
+        return tuple(views)
+
+    def _channels(self) -> tuple[ChannelView, ...]:
+        views = []
+        for number in range(min(int(self._words[t.CHANNELS]), t.CHANNEL_ROWS)):
+            base = t.CHANNEL_BASE + number * t.CHANNEL_WORDS
+            views.append(
+                ChannelView(
+                    name=self._names.channel(number),
+                    state=self._names.channel_states[int(self._words[base + t.CHANNEL_STATE])],
+                    requests=int(self._words[base + t.CHANNEL_REQUESTS]),
+                    repaired=int(self._words[base + t.CHANNEL_REPAIRED]),
                 )
             )
         return tuple(views)
@@ -225,7 +246,7 @@ class Reader:
         for number in range(int(self._words[t.GAPS_OPEN])):
             base = t.OPEN_BASE + number * t.GAP_WORDS
             row = [int(value) for value in self._words[base : base + t.GAP_WORDS]]
-            holes.append(self._gap(row, "open", position))
+            holes.append(self._gap(row, "asked" if row[t.GAP_ATTEMPTS] else "open", position))
         return (*holes, *reversed(views))
 
     def _gap(self, row: list[int], outcome: str, position: int) -> GapView:
@@ -237,6 +258,7 @@ class Reader:
             outcome=outcome,
             detected_ns=row[t.GAP_DETECTED],
             open_ns=max(0, (row[t.GAP_CLOSED] or position) - row[t.GAP_DETECTED]),
+            units=row[t.GAP_UNITS],
         )
 
     def _instruments(self) -> list[InstrumentRow]:

@@ -79,7 +79,8 @@ class LineView:
     """One line of one channel since the start.
 
     Attributes:
-        state: "up", "stale" (silent for longer than it should be), or "never" (nothing seen yet).
+        state: "up", "stale" (silent for longer than it should be), "down" (for much longer), or "never" (nothing seen
+            yet).
         missing: sequence units that this line did not carry.
         last_sequence: the highest seen.
         age_ns: replay time since its last datagram; -1 never.
@@ -101,13 +102,32 @@ class LineView:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelView:
+    """One channel.
+
+    Attributes:
+        state: "joining", "live", "waiting" (for what one line lacks), "retransmitting" (what was asked for),
+            "snapshot" (is waited for), "reset" (begins anew) or "ended".
+        requests: for retransmission.
+        repaired: sequence units that came for them.
+    """
+
+    name: str
+    state: str
+    requests: int
+    repaired: int
+
+
+@dataclass(frozen=True, slots=True)
 class GapView:
     """A hole in a channel's sequence: open ones first, then the latest.
 
     Attributes:
-        outcome: "open", "lost", or how it was filled: "other line", "reorder".
+        outcome: "open", "asked" (open, and asked for), "lost", or how it was filled: "other line", "reorder",
+            "retransmission".
         open_ns: replay time it was or has been open.
         detected_ns: recorded time.
+        units: how many; first may be above last where sequences wrap.
     """
 
     channel: str
@@ -117,6 +137,7 @@ class GapView:
     outcome: str
     detected_ns: int
     open_ns: int
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +238,7 @@ class Snapshot:
     anomalies: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     hiccups: tuple[int, int, float] = (0, 0, 0.0)
     stages: tuple[Stage, ...] = ()
+    channels: tuple[ChannelView, ...] = ()
     lines: tuple[LineView, ...] = ()
     gaps: tuple[GapView, ...] = ()
     gaps_total: int = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0001  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0002  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -103,11 +103,20 @@ LINE_LATE: Final = 5
 LINE_MISSING: Final = 6
 LINE_HIGHEST: Final = 7
 LINE_SEEN: Final = 8  # replay time of its last datagram; 0 never
+LINE_STATE: Final = 9
+
+# A channel: what it is doing, and what it asked a server for.
+CHANNEL_ROWS: Final = 64
+CHANNEL_WORDS: Final = 8
+CHANNEL_BASE: Final = LINE_BASE + LINE_ROWS * LINE_WORDS
+CHANNEL_STATE: Final = 0
+CHANNEL_REQUESTS: Final = 1
+CHANNEL_REPAIRED: Final = 2
 
 # A gap record, as the sequencer wrote it.
 GAP_ROWS: Final = 256
-GAP_WORDS: Final = 8
-GAP_BASE: Final = LINE_BASE + LINE_ROWS * LINE_WORDS
+GAP_WORDS: Final = 16
+GAP_BASE: Final = CHANNEL_BASE + CHANNEL_ROWS * CHANNEL_WORDS
 GAP_CHANNEL: Final = 0
 GAP_EPOCH: Final = 1
 GAP_FIRST: Final = 2
@@ -115,6 +124,8 @@ GAP_LAST: Final = 3
 GAP_DETECTED: Final = 4
 GAP_CLOSED: Final = 5
 GAP_OUTCOME: Final = 6
+GAP_ATTEMPTS: Final = 7  # how often it was asked for
+GAP_UNITS: Final = 8
 
 OPEN_ROWS: Final = 32  # holes that are open now, in the same words
 OPEN_BASE: Final = GAP_BASE + GAP_ROWS * GAP_WORDS

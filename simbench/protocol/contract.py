@@ -130,6 +130,8 @@ class Protocol:
         setup: fills a zeroed state from the channel's options.
         messages: every message type it knows.
         sequence_unit: what one sequence number counts: "packet" or "message".
+        sequence_wrap: the highest sequence, which 1 follows; 0 where sequences do not wrap. Inside, and in events, they
+            go on and on; reports say them as they are on the wire.
         book: how its books are kept: "order", "price" or "level".
         text_key: whether a native key is characters (ITCH symbols) or a number.
         price_exponent: of prices in events, where no definition says otherwise; 10**exponent.
@@ -145,6 +147,9 @@ class Protocol:
         detect: sure signs in a payload that this is, or is not, the protocol; for guessing.
         layouts: every block of the wire by name, as rows of (field, offset, type); for documentation and tests.
         with_schema: the protocol as a schema of the user's own has it (path): its messages and layouts.
+        framing: the session layer under it, where recovery servers know it by a name of its own: "moldudp64".
+        request: makes the datagram that asks for units again, of (state, session, first, units); None where the
+            exchange has no server that is asked in this way.
     """
 
     name: str
@@ -167,7 +172,10 @@ class Protocol:
     sessions: Callable[[NDArray[np.int64]], Sequence[str]] = lambda _state: ()
     detect: Callable[[bytes], bool] = lambda _payload: False
     layouts: Mapping[str, Sequence[tuple[str, int, str]]] = field(default_factory=dict)
+    sequence_wrap: int = 0
     with_schema: Callable[[Protocol, str], Protocol] | None = None
+    framing: str = ""
+    request: Callable[[NDArray[np.int64], int, int, int], bytes] | None = None
 
 
 def new_state(protocol: Protocol, options: Options) -> NDArray[np.int64]:

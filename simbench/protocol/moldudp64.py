@@ -9,6 +9,7 @@ of a slab, knows how many messages the packet promised.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from numba import njit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LAYOUT: Final = (("session", 0, "text10"), ("sequence", 10, "u64"), ("count", 18, "u16"))
 HEADER_SIZE: Final = 20
 COUNT_AT: Final = 18
+REQUEST: Final = ">10sQH"  # of the packet that asks for messages again: the header that they would come under
 END_COUNT: Final = 0xFFFF
 HIGHEST: Final = 1 << 62  # sequence: no session gets there, and sums with it cannot wrap
 
@@ -72,9 +74,22 @@ def read_header(data: Bytes, start: int, end: int, words: Words, sessions: int, 
 
 def session_names(words: Words, at: int) -> tuple[str, ...]:
     """Return the names in a table of sessions, by index; NULs and trailing spaces dropped."""
+    return tuple(raw.decode("ascii", "replace").rstrip("\0 ") for raw in raw_sessions(words, at))
+
+
+def raw_sessions(words: Words, at: int) -> tuple[bytes, ...]:
+    """Return the ten characters of each session in a table, by index, as they were on the wire."""
     mask = (1 << 64) - 1
-    names = []
-    for head, tail in sessions_met(words, at):
-        raw = (head & mask).to_bytes(8, "big") + tail.to_bytes(2, "big")
-        names.append(raw.decode("ascii", "replace").rstrip("\0 "))
-    return tuple(names)
+    met = sessions_met(words, at)
+    return tuple((head & mask).to_bytes(8, "big") + tail.to_bytes(2, "big") for head, tail in met)
+
+
+def request(session: bytes, first: int, count: int) -> bytes:
+    """Return the packet that asks a re-request server for messages (section "Request Packet").
+
+    Args:
+        session: ten characters.
+        first: sequence of the first message.
+        count: messages; more than a packet can ask for are asked for by the next.
+    """
+    return struct.pack(REQUEST, session, first, min(count, END_COUNT - 1))

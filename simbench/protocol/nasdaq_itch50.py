@@ -43,7 +43,15 @@ from simbench.protocol.contract import (
     Protocol,
 )
 from simbench.protocol.itch50_layout import LAYOUTS, SIZES, TABLE, field_size, offset
-from simbench.protocol.moldudp64 import COUNT_AT, END_COUNT, HEADER_SIZE, read_header, session_names
+from simbench.protocol.moldudp64 import (
+    COUNT_AT,
+    END_COUNT,
+    HEADER_SIZE,
+    raw_sessions,
+    read_header,
+    request,
+    session_names,
+)
 from simbench.protocol.moldudp64 import LAYOUT as MOLD_LAYOUT
 from simbench.protocol.sessions import SESSION_WORDS
 from simbench.protocol.text import symbol_key
@@ -319,4 +327,6 @@ PROTOCOL: Final = Protocol(
     sessions=lambda state: session_names(state, SESSIONS),
     detect=detect,
     layouts={"MoldUDP64": MOLD_LAYOUT, **LAYOUTS},
+    framing="moldudp64",
+    request=lambda state, session, first, units: request(raw_sessions(state, SESSIONS)[session], first, units),
 )

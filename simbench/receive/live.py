@@ -12,8 +12,9 @@ import numba
 from numba import types
 
 from simbench.capture.dissect import dissect
+from simbench.feed.sequencer import outstanding
 from simbench.frame import FLOW, PAYLOAD_ONLY
-from simbench.kernel.host import monotonic_ns, pause
+from simbench.kernel.host import monotonic_ns, pause, wait_readable
 from simbench.kernel.pure import kernel, kernel_as, load_acquire, store_release
 from simbench.measure import stamps
 from simbench.measure import telemetry as t
@@ -63,16 +64,25 @@ TRACED: Final = 32  # rows of the trace filled
 NEXT_EPOCH: Final = 33  # of the frame at hand
 PACED: Final = 34  # not 0: it was sent at its deadline, not to prime or by a step
 WALL: Final = 35  # of a feed that nobody drives: ns since 1970 where the monotonic clock stood at 0
-LIVE: Final = 40
+SOCKETS: Final = 36  # on which answers to requests come; 0 none
+POLLFDS: Final = 37  # address of a struct pollfd for each
+ASKED_AT: Final = 38  # clock when they were last looked at
+HOLD: Final = 39  # 1: what is not paced has to wait for an answer
+NO_TIME: Final = 40  # a struct timespec of nothing, two words
+LIVE: Final = 42
 
 # Statuses beyond the pipeline's.
 ENDED: Final = 16
 NEW_EPOCH: Final = 17  # the replayer looped or jumped: live[NEXT_EPOCH] is the new one
+ANSWERED: Final = 18  # an answer to a request can be taken; no frame is at work
+AWAIT: Final = 19  # frames come as fast as they are taken: the next one only when requests are answered, or in vain
 
 HICCUP_NS: Final = 10_000
 PUBLISH_NS: Final = 10_000_000
 TICK_NS: Final = 100_000  # of replay time without a frame before the sequencer is told what time it is
 SLICE_NS: Final = 1_000_000
+ANSWER_NS: Final = 5_000  # between looks for an answer, a system call each
+ASKING_SLICE_NS: Final = 50_000  # longest sleep while one is awaited
 SILENT_NS: Final = 50_000_000  # so long after the last frame nothing is under way any more
 
 TRACE: Final = 4  # words a row: recorded, T0, T1, T3
@@ -183,6 +193,21 @@ def publish_live(telemetry: Words, live: Words) -> None:
     telemetry[COUNTERS[7]] = live[WATCHED]
 
 
+@kernel
+def look_for_answers(live: Words, control: Words) -> int:
+    """Say what is to be done about outstanding requests before the next frame: ANSWERED, AWAIT, or DONE for nothing."""
+    if live[HOLD] != 0 and live[DRIVEN] != 0:
+        primes = live[STAMPED] != 0 and live[PACED] == 0 and control[c.SPEED] != c.FLOOD
+        if primes or control[c.SPEED] == c.MAX:
+            return AWAIT
+    now = monotonic_ns()
+    if now - live[ASKED_AT] > ANSWER_NS:
+        live[ASKED_AT] = now
+        if wait_readable(live[POLLFDS], live[SOCKETS], live.ctypes.data + 8 * NO_TIME) > 0:
+            return ANSWERED
+    return DONE
+
+
 @kernel_as(SIGNATURE)
 def receive(
     live: Words,
@@ -213,7 +238,7 @@ def receive(
     trace: NDArray[np.int64],
     ladders: NDArray[np.int64],
 ) -> int:
-    """Receive until there is a reason to return: a status of the pipeline, ENDED or NEW_EPOCH.
+    """Receive until there is a reason to return: a status of the pipeline, or one of those above.
 
     Args:
         live: int64[LIVE], the words above.
@@ -245,6 +270,11 @@ def receive(
         ladders: int64[4, SLOT_DEPTH, 4], scratch.
     """
     while True:
+        if live[SOCKETS] > 0 and live[BUSY] == 0 and outstanding(sequencer) > 0:
+            status = look_for_answers(live, control)
+            if status != DONE:
+                live[LOOKED] = 0
+                return status
         if live[I] >= live[N]:
             if live[N] > 0:
                 release(wire, frames, live[N])
@@ -277,11 +307,11 @@ def receive(
                         memory, frames, 0, words, routes, channels, framers, decoders, states, sequencer, slab, book,
                         header, events,
                     )  # fmt: skip
+                    live[LOOKED] = 0
                     if status != DONE:
                         return status
-                    live[LOOKED] = 0
                 if live[BLOCK] != 0:
-                    wait(wire, SLICE_NS)
+                    wait(wire, SLICE_NS if outstanding(sequencer) == 0 else ASKING_SLICE_NS)
                 else:
                     pause()
                 continue

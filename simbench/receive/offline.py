@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simbench.feed.definition import Feed
+    from simbench.feed.sequencer import Settings
 
 SAMPLE = 4096  # datagrams that decide whether the capture's checksums are worth anything
 MOSTLY_WRONG = 0.9  # captures taken on loopback or before offload have nearly none that is right
@@ -96,6 +97,7 @@ class Offline:
         source: what to read.
         only_line: the one line of every channel that is listened to.
         on_events: called with (channel, events) before these are applied.
+        settings: of the arbitration.
 
     Attributes:
         data: uint8[n], the bytes of the block at hand.
@@ -107,6 +109,7 @@ class Offline:
         *,
         only_line: str | None = None,
         on_events: Callable[[int, NDArray[Any]], None] | None = None,
+        settings: Settings | None = None,
     ) -> None:
         names = sorted({line.name for channel in source.feed.channels for line in channel.lines})
         if only_line is not None and only_line not in names:
@@ -119,6 +122,7 @@ class Offline:
             verify=source.verify,
             only_line=only_line,
             on_events=on_events,
+            settings=settings,
         )
         self.dissector = Dissector(checksums="verify" if source.verify else "ignore", capacity=FLOWS)
         self.first_ns = 0

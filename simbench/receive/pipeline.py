@@ -28,12 +28,18 @@ from simbench.feed.sequencer import (
     OUT_START,
     OUT_STREAM,
     OUT_UNITS,
+    RETRANSMITTED,
+    WANTED,
     channel_of,
     due_stream,
     malformed,
+    nearest,
+    next_request,
     offer,
+    offer_retransmitted,
     release,
     tick,
+    unwrap,
 )
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD
 from simbench.kernel.pure import hash_bytes, kernel, kernel_as
@@ -82,8 +88,9 @@ BATCH: Final = 9  # events to gather before applying; 1 on a wire, more offline,
 VERIFY: Final = 10  # 1: a bad checksum is loss
 UNTIL: Final = 11  # stop before the first frame later than this
 STOP_CHANNEL: Final = 12  # stop after this channel's
-STOP_SEQUENCE: Final = 13  # sequence; STOP_CHANNEL -1: never
+STOP_SEQUENCE: Final = 13  # sequence, as it is on the wire; STOP_CHANNEL -1: never
 PARANOID: Final = 14  # LOOK_FIRST: return LOOK before events are applied
+STOP_WRAP: Final = 15  # the highest of that channel's sequences; 0 where they do not wrap
 # What it counts.
 DATAGRAMS: Final = 16  # of the feed
 BYTES: Final = 17  # of their payloads
@@ -102,15 +109,17 @@ DAMAGED: Final = 34  # first sequence of a packet that could not be decoded; NIL
 DAMAGED_LAST: Final = 35
 DAMAGED_STREAM: Final = 36
 SNAPSHOT_DATAGRAMS: Final = 37  # of the feed's snapshot flows that are decoded
+ANSWERS: Final = 38  # datagrams that came for a request
 PIPELINE: Final = 40  # words; behind them a row for every flow beside the lines (flows.py)
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
-# that of the flow beside the lines.
+# that of the flow beside the lines; that of answers to requests is RETRANSMITTED.
 NOT_FEED: Final = -1
 UNROUTED: Final = -2
 ROLE_LINE: Final = 0
 ROLE_SNAPSHOT: Final = 1
 ROLE_OTHER: Final = 2
+ROLE_RETRANSMISSION: Final = 3
 
 # Statuses.
 DONE: Final = 0
@@ -119,6 +128,9 @@ NEW_FLOW: Final = 2  # routes[frames[INDEX].flow] is UNROUTED
 GROW_BOOK: Final = 3
 GROW_SEQUENCER: Final = 4
 LOOK: Final = 5  # events[words[FIRST]:words[LAST]] of words[CHANNEL] are about to be applied
+# REQUEST: the sequencer's words say what to ask for (next_request). No frame is at work then, so that another batch may
+# be taken before words[INDEX] is restored and this one goes on.
+REQUEST: Final = 6
 RESTORED: Final = 7  # a book that waited is current again: the books' block says which
 
 LOOK_FIRST: Final = 1
@@ -151,6 +163,11 @@ SIGNATURE: Final = types.int64(
     HEADERS,
     EVENTS,
 )
+
+
+def retransmission_route(channel: int) -> int:
+    """Return the route of the flow in which a channel's server answers."""
+    return channel << 16 | RETRANSMITTED << 8 | ROLE_RETRANSMISSION
 
 
 def new_words(*, batch: int, verify: bool, flows: int = 0) -> Words:
@@ -201,9 +218,14 @@ def deliver(
     if stream == NIL:
         return
     words[DELIVERED] += 1
-    if words[STOP_CHANNEL] == channel and last >= words[STOP_SEQUENCE]:
+    if words[STOP_CHANNEL] != channel:
+        return
+    target = words[STOP_SEQUENCE]
+    if words[STOP_WRAP] != 0:
+        target = nearest(words[STOP_WRAP], target, first)
+    if last >= target:
         stop = base
-        while stop < base + count and np.int64(events[stop].sequence) <= words[STOP_SEQUENCE]:
+        while stop < base + count and np.int64(events[stop].sequence) <= target:
             stop += 1
         words[LAST] = stop
         words[STOP_CHANNEL] = -1
@@ -330,6 +352,7 @@ def advance(
                     words[BAD_HEADERS] += 1
                     words[AT] = words[END]
                     continue
+                unwrap(sequencer, channel, header)
                 words[PACKETS] += 1
                 words[FRAMED] = 1
             if route & 0xFF == ROLE_SNAPSHOT:
@@ -345,7 +368,11 @@ def advance(
                 state[SNAPSHOT_FLOW] = 0
                 continue
             digest = hash_bytes(data, header[0].start, header[0].end)
-            verdict = offer(sequencer, slab, channel, route >> 8 & 0xFF, header, data, digest, words[NOW])
+            line = route >> 8 & 0xFF
+            if line == RETRANSMITTED:
+                verdict = offer_retransmitted(sequencer, slab, channel, header, data, digest, words[NOW])
+            else:
+                verdict = offer(sequencer, slab, channel, line, header, data, digest, words[NOW])
             if verdict == NEED_ROOM:
                 return GROW_SEQUENCER
             if verdict == DRAIN:
@@ -370,6 +397,8 @@ def advance(
         if words[TAKEN] != 0:
             words[TAKEN] = 0
             words[INDEX] += 1
+        if sequencer[WANTED] != 0 and next_request(sequencer, words[NOW]) != 0:
+            return REQUEST
         i = words[INDEX]
         if i >= count:
             if waiting > 0:
@@ -394,7 +423,8 @@ def advance(
             words[OTHER] += 1
             words[INDEX] += 1
             continue
-        if route & 0xFF == ROLE_OTHER:
+        role = route & 0xFF
+        if role == ROLE_OTHER:
             words[UNASSIGNED] += 1
             words[INDEX] += 1
             continue
@@ -409,11 +439,13 @@ def advance(
         words[NOW] = now
         if due > 0:
             words[DRAINED] = due_stream(sequencer)
-        if route & 0xFF == ROLE_LINE:
+        if role == ROLE_LINE:
             words[DATAGRAMS] += 1
             words[BYTES] += frames[i].payload_length
-        else:
+        elif role == ROLE_SNAPSHOT:
             words[SNAPSHOT_DATAGRAMS] += 1
+        else:
+            words[ANSWERS] += 1
         words[BAD_HEADERS] += frames[i].payload_length == 0
         words[TAKEN] = 1
         words[AT] = frames[i].payload

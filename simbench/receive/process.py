@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -86,9 +87,11 @@ def main() -> None:
 def receive(config: ReceiverConfig, stopped: Any) -> None:
     """Open the wire, receive until the end, write the result."""
     from simbench.feed.definition import parse
+    from simbench.feed.sequencer import Settings
     from simbench.measure import telemetry as t
     from simbench.receive import live, result
     from simbench.receive.receiver import Receiver
+    from simbench.receive.recovery import Client, servers_of
     from simbench.receive.worker import Worker
     from simbench.replay.control import Control
     from simbench.wire.contract import UNMATCHED
@@ -96,10 +99,19 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
 
     feed = parse(config.feed)
     only_line = config.only_line or None
-    receiver = Receiver(feed, first_ns=config.first_ns, batch=1, verify=config.verify, only_line=only_line)
+    servers = servers_of(feed)
+    receiver = Receiver(
+        feed,
+        first_ns=config.first_ns,
+        batch=1,
+        verify=config.verify,
+        only_line=only_line,
+        settings=Settings(recover="retransmit" if servers else "none"),
+    )
     control = Control.attach(config.control_fd) if config.control_fd >= 0 else Control.create()
     side = t.map_words(config.side_fd) if config.side_fd >= 0 else np.zeros(0, np.int64)
-    with open_receiver(config.wire) as end:
+    with open_receiver(config.wire) as end, contextlib.ExitStack() as opened:
+        client = opened.enter_context(Client(receiver, servers, config.wire.netns_fd)) if servers else None
         worker = Worker(
             receiver,
             end,
@@ -110,6 +122,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
             block=config.block,
             cpu=config.cpu if config.cpu >= 0 else None,
             trace=config.trace,
+            client=client,
         )
         gc.freeze()
         gc.disable()  # nothing is made while frames come, and a collection would be a hiccup of our own
@@ -126,6 +139,8 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
             "unmatched": int(end.words[UNMATCHED]),
             "wire": end.description,
         }
+        if client is not None:
+            found["recovery"] = client.report()
         if len(worker.traced()):
             from simbench.measure.timing import proof
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from simbench.book import layout as b
 from simbench.book.ladder import ladder
 from simbench.feed import layout as f
-from simbench.feed.streams import stream_words
+from simbench.feed.status import channel_state, line_state
+from simbench.feed.streams import channel_base, stream_words
+from simbench.feed.wrap import on_wire
 from simbench.kernel.pure import kernel, load_acquire, store_release
 from simbench.measure import telemetry as t
 from simbench.protocol.contract import MALFORMED, MESSAGES, UNKNOWN
@@ -83,7 +85,8 @@ def publish(
         for channel in range(len(channels)):
             total += book[book[b.CHANNELS] + channel * b.CHANNEL_WORDS + b.CHANNEL_ANOMALIES + 3 * kind]
         telemetry[t.ANOMALY_BASE + kind] = total
-    publish_lines(telemetry, sequencer)
+    publish_lines(telemetry, sequencer, words[p.NOW])
+    publish_channels(telemetry, sequencer, words[p.NOW])
     publish_gaps(telemetry, sequencer)
     publish_instruments(telemetry, book)
     for slot in range(t.SLOTS):
@@ -92,8 +95,19 @@ def publish(
 
 
 @kernel
-def publish_lines(telemetry: Words, sequencer: Words) -> None:
-    """Copy what was counted of each line, over all streams of its channel."""
+def publish_channels(telemetry: Words, sequencer: Words, now: int) -> None:
+    """Say what each channel is doing at replay time `now`, and what it asked for."""
+    for channel in range(min(sequencer[f.CHANNEL_COUNT], t.CHANNEL_ROWS)):
+        row = t.CHANNEL_BASE + channel * t.CHANNEL_WORDS
+        base = channel_base(sequencer, channel)
+        telemetry[row + t.CHANNEL_STATE] = channel_state(sequencer, channel, now)
+        telemetry[row + t.CHANNEL_REQUESTS] = sequencer[base + f.C_REQUESTS]
+        telemetry[row + t.CHANNEL_REPAIRED] = sequencer[base + f.C_REPAIRED]
+
+
+@kernel
+def publish_lines(telemetry: Words, sequencer: Words, now: int) -> None:
+    """Copy what was counted of each line, over all streams of its channel, and its state at replay time `now`."""
     for row in range(telemetry[t.LINES]):
         base = t.LINE_BASE + row * t.LINE_WORDS
         datagrams = won = duplicates = late = missing = 0
@@ -116,8 +130,20 @@ def publish_lines(telemetry: Words, sequencer: Words) -> None:
         telemetry[base + t.LINE_DUPLICATES] = duplicates
         telemetry[base + t.LINE_LATE] = late
         telemetry[base + t.LINE_MISSING] = missing
-        telemetry[base + t.LINE_HIGHEST] = highest
+        telemetry[base + t.LINE_HIGHEST] = on_wire(sequencer, telemetry[base + t.LINE_CHANNEL], highest)
         telemetry[base + t.LINE_SEEN] = seen
+        telemetry[base + t.LINE_STATE] = line_state(
+            sequencer, telemetry[base + t.LINE_CHANNEL], telemetry[base + t.LINE_NUMBER], now
+        )
+
+
+@kernel
+def publish_range(telemetry: Words, sequencer: Words, row: int, channel: int, first: int, last: int) -> None:
+    """Say in a gap's row which sequences of which channel it is of."""
+    telemetry[row + t.GAP_CHANNEL] = channel
+    telemetry[row + t.GAP_FIRST] = on_wire(sequencer, channel, first)
+    telemetry[row + t.GAP_LAST] = on_wire(sequencer, channel, last)
+    telemetry[row + t.GAP_UNITS] = last - first + 1
 
 
 @kernel
@@ -127,13 +153,19 @@ def publish_gaps(telemetry: Words, sequencer: Words) -> None:
     for number in range(max(telemetry[t.GAPS], total - t.GAP_ROWS), total):
         record = sequencer[f.RECORD + f.T_BASE] + number * f.RECORD_WORDS
         row = t.GAP_BASE + number % t.GAP_ROWS * t.GAP_WORDS
-        telemetry[row + t.GAP_CHANNEL] = sequencer[record + f.G_CHANNEL]
         telemetry[row + t.GAP_EPOCH] = sequencer[record + f.G_EPOCH]
-        telemetry[row + t.GAP_FIRST] = sequencer[record + f.G_FIRST]
-        telemetry[row + t.GAP_LAST] = sequencer[record + f.G_LAST]
+        publish_range(
+            telemetry,
+            sequencer,
+            row,
+            sequencer[record + f.G_CHANNEL],
+            sequencer[record + f.G_FIRST],
+            sequencer[record + f.G_LAST],
+        )
         telemetry[row + t.GAP_DETECTED] = sequencer[record + f.G_DETECTED]
         telemetry[row + t.GAP_CLOSED] = sequencer[record + f.G_CLOSED]
         telemetry[row + t.GAP_OUTCOME] = sequencer[record + f.G_OUTCOME]
+        telemetry[row + t.GAP_ATTEMPTS] = sequencer[record + f.G_REQUESTS]
     for number in range(telemetry[t.GAPS], total):
         lost = sequencer[sequencer[f.RECORD + f.T_BASE] + number * f.RECORD_WORDS + f.G_OUTCOME] == f.LOST
         telemetry[t.GAPS_LOST] += lost
@@ -146,14 +178,20 @@ def publish_gaps(telemetry: Words, sequencer: Words) -> None:
         while hole != f.NIL and count < t.OPEN_ROWS:
             words = sequencer[f.HOLE + f.T_BASE] + hole * f.HOLE_WORDS
             row = t.OPEN_BASE + count * t.GAP_WORDS
-            telemetry[row + t.GAP_CHANNEL] = sequencer[at + f.S_CHANNEL]
+            publish_range(
+                telemetry,
+                sequencer,
+                row,
+                sequencer[at + f.S_CHANNEL],
+                sequencer[words + f.O_FIRST],
+                sequencer[words + f.O_LAST],
+            )
             telemetry[row + t.GAP_EPOCH] = sequencer[
                 sequencer[f.EPOCH + f.T_BASE] + sequencer[at + f.S_EPOCH] * f.EPOCH_WORDS + f.E_NUMBER
             ]
-            telemetry[row + t.GAP_FIRST] = sequencer[words + f.O_FIRST]
-            telemetry[row + t.GAP_LAST] = sequencer[words + f.O_LAST]
             telemetry[row + t.GAP_DETECTED] = sequencer[words + f.O_DETECTED]
             telemetry[row + t.GAP_CLOSED] = 0
+            telemetry[row + t.GAP_ATTEMPTS] = sequencer[words + f.O_REQUESTS]
             count += 1
             hole = sequencer[words + f.O_NEXT]
     store_release(telemetry, t.GAPS_OPEN, count)

@@ -12,7 +12,7 @@ from simbench.book.layout import AWAITED, REFRESHES, REQUIRED, RESTORED, UNUSED,
 from simbench.errors import SimbenchError
 from simbench.event import EVENT
 from simbench.feed.sequencer import Sequencer
-from simbench.frame import FRAME
+from simbench.frame import FRAME, PAYLOAD_ONLY
 from simbench.kernel.pointer import pointer
 from simbench.protocol.contract import (
     DECODE_SIGNATURE,
@@ -33,11 +33,12 @@ from simbench.receive.flows import COUNTERS, FLOW_WORDS, begin_anew
 from simbench.receive.routes import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from simbench.feed.definition import Channel, Feed
+    from simbench.feed.sequencer import Request, Settings
 
 SNAPSHOT_POLICIES = {"snapshot": AWAITED, "natural": REFRESHES}  # of feed.toml's `recover`, and what books do then
 OFFLINE_BATCH = 128  # events gathered before they are applied: enough for prefetching to hide the memory behind them
@@ -95,6 +96,11 @@ class Receiver:
         only_line: the one line of every channel that is listened to; all where None.
         on_events: called with (channel, EVENT records) before these are applied; slow, for checking.
         orders: live orders to make room for at once.
+        settings: of the arbitration. Where holes are asked for, only channels with a retransmission server ask,
+            and not those whose feed says that nothing is recovered.
+
+    Attributes:
+        on_request: called with what to ask for, and may call take_answers() at once; None: nobody is asked.
     """
 
     def __init__(
@@ -107,6 +113,7 @@ class Receiver:
         only_line: str | None = None,
         on_events: Callable[[int, NDArray[Any]], None] | None = None,
         orders: int = 1 << 16,
+        settings: Settings | None = None,
     ) -> None:
         self.feed = feed
         self.protocols: list[Protocol] = []
@@ -127,17 +134,24 @@ class Receiver:
         ).reshape(-1, 4)
         self.state = State(
             books=Books.create(book_channels(feed), orders=orders),
-            sequencer=Sequencer.create([len(channel.lines) for channel in feed.channels]),
+            sequencer=Sequencer.create(
+                [len(channel.lines) for channel in feed.channels],
+                settings,
+                [channel.recover != "none" and channel.server is not None for channel in feed.channels],
+                [self.protocol(number).sequence_wrap for number in range(len(feed.channels))],
+            ),
             protocols=np.concatenate(states),
             words=pipeline.new_words(batch=batch, verify=verify, flows=int(flows[-1])),
         )
         self.restored: list[Restored] = []
         decoded = [channel.snapshots in (REQUIRED, AWAITED) for channel in book_channels(feed)]
         self.router = Router(feed, only_line=only_line, snapshots=decoded)
-        self.routes = np.full(FLOWS, pipeline.UNROUTED, np.int64)
+        answers = [pipeline.retransmission_route(number) for number in range(len(feed.channels))]
+        self.routes = np.append(np.full(FLOWS, pipeline.UNROUTED, np.int64), answers)
         self.header = np.zeros(1, HEADER)
         self.events = np.zeros(2 * EVENT_BUFFER, EVENT)
         self._on_events = on_events
+        self.on_request: Callable[[Request], None] | None = None
         if on_events is not None:
             self.state.words[pipeline.PARANOID] = pipeline.LOOK_FIRST
         padding = [self.protocols[0]] * (pipeline.PROTOCOLS - len(self.protocols))
@@ -179,7 +193,7 @@ class Receiver:
             self.serve(status, frames, flows)
 
     def serve(self, status: int, frames: NDArray[Any], flows: NDArray[Any]) -> None:
-        """Give a pipeline that stopped what it asked for: a route, or a larger block."""
+        """Give a pipeline that stopped what it asked for: a route, a larger block, a look, a request."""
         words = self.state.words
         if status == pipeline.NEW_FLOW:
             row = int(frames[words[pipeline.INDEX]]["flow"])
@@ -202,6 +216,28 @@ class Receiver:
                     at_ns=int(words[pipeline.NOW]),
                 )
             )
+        elif status == pipeline.REQUEST and self.on_request is not None:
+            self.on_request(self.state.sequencer.request())
+
+    def take_answers(self, channel: int, payloads: Sequence[bytes]) -> None:
+        """Take datagrams that a channel's retransmission server sent, while no frame of another batch is at work.
+
+        Args:
+            channel: its number.
+            payloads: of the datagrams, in the order in which they came.
+        """
+        words = self.state.words
+        frames = np.zeros(len(payloads), FRAME)
+        frames["payload_length"] = [len(payload) for payload in payloads]
+        frames["payload"] = np.cumsum(frames["payload_length"]) - frames["payload_length"]
+        frames["ordinal"] = -1
+        frames["flow"] = FLOWS + channel
+        frames["flags"] = PAYLOAD_ONLY
+        data = np.frombuffer(bytearray(b"".join(payloads)) or bytearray(1), np.uint8)
+        index, words[pipeline.INDEX] = int(words[pipeline.INDEX]), 0
+        while self.take(data, frames, frames) == pipeline.STOPPED:
+            pass
+        words[pipeline.INDEX] = index
 
     def _advance(self, data: NDArray[np.uint8], frames: NDArray[Any]) -> int:
         state = self.state
@@ -246,9 +282,10 @@ class Receiver:
             self.state.books.reset(number, now)
 
     def stop_after(self, channel: int, sequence: int) -> None:
-        """Ask for a stop after a sequence of a channel."""
+        """Ask for a stop after a sequence of a channel, as it is on the wire."""
         self.state.words[pipeline.STOP_CHANNEL] = channel
         self.state.words[pipeline.STOP_SEQUENCE] = sequence
+        self.state.words[pipeline.STOP_WRAP] = self.protocol(channel).sequence_wrap
 
     def step(self) -> None:
         """Let one of the events that wait go to the books, and stop behind it; for on_events, when it is shown them."""

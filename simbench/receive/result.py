@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from simbench.receive.receiver import Receiver
 
 SCHEMA = 1
+RECOVERY_DATAGRAMS = (pipeline.UNASSIGNED, pipeline.SNAPSHOT_DATAGRAMS, pipeline.ANSWERS)
 
 
 def build(receiver: Receiver, capture: dict[str, Any], *, books: bool = True) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def build(receiver: Receiver, capture: dict[str, Any], *, books: bool = True) ->
         "capture": {
             **capture,
             "datagrams": receiver.counter(pipeline.DATAGRAMS),
-            "recovery_datagrams": receiver.counter(pipeline.UNASSIGNED) + receiver.counter(pipeline.SNAPSHOT_DATAGRAMS),
+            "recovery_datagrams": sum(map(receiver.counter, RECOVERY_DATAGRAMS)),
             "other_frames": receiver.counter(pipeline.OTHER),
             "checksum_lost": receiver.counter(pipeline.LOST_CHECKSUM),
         },
@@ -45,6 +46,7 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
     sequencer, books = receiver.state.sequencer, receiver.state.books
     names = protocol.sessions(receiver.channel_state(number))
     epochs = sequencer.epochs(number, names)
+    now = receiver.counter(pipeline.NOW)
     gaps = sequencer.gaps(number, [line.name for line in definition.lines])
     settle(gaps, books, number, receiver.restored)
     return {
@@ -52,15 +54,17 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
         "name": definition.name,
         "protocol": definition.protocol,
         "sequence_unit": protocol.sequence_unit,
+        "state": sequencer.state(number, now),
         "resets": max(0, len(epochs) - 1),
         "digest": books.digest(number),
         "digest_orders": books.digest_orders(number),
         "epochs": epochs,
-        "lines": sequencer.lines(number, [(line.name, line.group) for line in definition.lines]),
+        "lines": sequencer.lines(number, [(line.name, line.group) for line in definition.lines], now),
         "feeds": [
             {"role": flow.role, "group": flow.group, **counts}
             for flow, counts in zip(definition.feeds, receiver.flow_counts(number), strict=True)
         ],
         "snapshots": books.snapshots(number),
         "gaps": gaps,
+        "recovery": sequencer.answers(number),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.address import address_of
 from simbench.feed.definition import split_group
-from simbench.receive.pipeline import NOT_FEED, ROLE_LINE, ROLE_OTHER, ROLE_SNAPSHOT
+from simbench.receive.pipeline import NOT_FEED, ROLE_LINE, ROLE_OTHER, ROLE_SNAPSHOT, retransmission_route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ class Router:
             for place, other in enumerate(channel.feeds):
                 decoded = other.role == "snapshot" and snapshots[number]
                 route = number << 16 | place << 8 | (ROLE_SNAPSHOT if decoded else ROLE_OTHER)
+                if other.role == "retransmission":
+                    route = retransmission_route(number)
                 self._candidates.setdefault(split_group(other.group), []).append((other, route))
 
     def route(self, flow: Any) -> int:

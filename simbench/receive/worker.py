@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simbench.capture.dissect import Dissector
+from simbench.feed.layout import REQUEST_NS
+from simbench.feed.sequencer import want_all
 from simbench.frame import FRAME
 from simbench.measure import telemetry as t
 from simbench.receive import live as w
+from simbench.receive.pipeline import CLOCK, NOW
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.replay import control as c
 from simbench.wire.contract import UNMATCHED
@@ -22,11 +25,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simbench.receive.recovery import Client
     from simbench.wire.contract import ReceiverEnd
 
     Words = NDArray[np.int64]
 
 DRAIN_NS: Final = 200_000_000  # of silence after the last frame was sent: what has not come by then is lost
+PATIENCE_NS: Final = 250_000_000  # clock time without an answer after which one at speed max is not waited for
+SLICE_S: Final = 0.02  # between looks at the stop flag while it is
 REFRESH_S: Final = 0.25  # between looks at the counters that the kernel keeps
 WIRE_DROPS: Final = ("rx_ring_full", "rx_dropped", "fill_empty", "socket_overflow", "link_dropped")
 
@@ -44,6 +50,7 @@ class Worker:
         block: wait in the kernel instead of spinning.
         cpu: core to run on; any where None.
         trace: frames whose stamps are kept for the proof of timing.
+        client: who asks for what no line brought; None where nobody does. Closed by the caller.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class Worker:
         block: bool,
         cpu: int | None,
         trace: int,
+        client: Client | None = None,
     ) -> None:
         self.receiver = receiver
         self.end = end
@@ -76,6 +84,11 @@ class Worker:
         self._ladders = np.zeros((4, t.SLOT_DEPTH, 4), np.int64)
         self.failure: BaseException | None = None
         self._ended_at = 0  # clock when the replayer was first seen to have ended
+        self._awaited_at = 0  # clock when frames were last left where they are, for an answer to come first
+        self._client = client
+        if client is not None:
+            self.live[w.SOCKETS] = len(client.descriptors)
+            self.live[w.POLLFDS] = client.descriptors.ctypes.data
         for row, group in enumerate(end.flows):
             receiver.routes[row] = receiver.router.of_group(group)
         self._name_lines()
@@ -114,8 +127,13 @@ class Worker:
                     break
                 if status == w.NEW_EPOCH:
                     self._new_epoch()
+                elif status == w.ANSWERED:
+                    self._take_answers()
+                elif status == w.AWAIT:
+                    self._await_answers()
                 else:
                     self.receiver.serve(status, self._frames, self.dissector.flows)
+                self._hold()
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which tells the user
             self.failure = error
 
@@ -153,6 +171,61 @@ class Worker:
             )
         )
 
+    def _hold(self) -> None:
+        """Let what comes as fast as it is taken wait for the answer to a request that has just been sent."""
+        if self._client is not None and self._client.fresh:
+            self._client.fresh = False
+            self.live[w.HOLD] = 1
+
+    def _take_answers(self) -> int:
+        """Take the answers that have come; return how many."""
+        assert self._client is not None
+        live, clock = self.live, time.monotonic_ns()
+        if not live[w.DRIVEN]:
+            return self._client.take(int(live[w.WALL]) + clock)
+        # As in the loop: while frames are under way, they say what time it is.
+        quiet = live[w.RECEIVED] >= self._control[c.SENT] or clock - live[w.QUIET] > w.SILENT_NS
+        now = int(self.receiver.state.words[NOW])
+        if quiet and live[w.I] >= live[w.N]:
+            now = max(now, int(self._control[c.REPLAY_NS]))
+        return self._client.take(now)
+
+    def _await_answers(self) -> None:
+        """Wait until every request is answered, or nobody has answered for a while by the clock."""
+        assert self._client is not None
+        heard = time.monotonic_ns()
+        while self.receiver.state.sequencer.outstanding() and not self.live[w.STOP]:
+            self._awaited_at = time.monotonic_ns()
+            if self._client.wait(SLICE_S) and self._take_answers():
+                heard = time.monotonic_ns()
+            elif time.monotonic_ns() - heard > PATIENCE_NS:
+                break
+        self._client.fresh = False
+        self.live[w.HOLD] = 0
+
+    def _settle(self) -> None:
+        """Let outstanding requests end, answered or in vain; without frames, time goes on by the clock."""
+        if self._client is None:
+            return
+        state, speed = self.receiver.state, int(self._control[c.SPEED])
+        request_ns = int(state.sequencer.memory[REQUEST_NS])
+        patience_ns = max(PATIENCE_NS, request_ns * c.PPM // speed if speed > 0 else 0)
+        want_all(state.sequencer.memory)
+        self._ask()
+        while state.sequencer.outstanding():
+            heard = time.monotonic_ns()
+            while state.sequencer.outstanding() and (left := heard + patience_ns - time.monotonic_ns()) > 0:
+                if self._client.wait(left / 1e9) and self._take_answers():
+                    heard = time.monotonic_ns()
+            if state.sequencer.outstanding():
+                state.words[CLOCK] = state.words[NOW] + request_ns
+                self._ask()
+
+    def _ask(self) -> None:
+        """Send the requests that are due."""
+        nobody = np.zeros(0, FRAME)
+        self.receiver.take(np.zeros(1, np.uint8), nobody, nobody)
+
     def _new_epoch(self) -> None:
         """Begin anew where the replayer did: what the last loop left behind is not continued."""
         self.live[w.EPOCH] = self.live[w.NEXT_EPOCH]
@@ -166,7 +239,7 @@ class Worker:
         lost = sum(self.end.counters()[name] for name in WIRE_DROPS)
         if int(self.live[w.RECEIVED]) + lost >= sent and self.live[w.N] == 0:
             return True
-        quiet = max(int(self.live[w.QUIET]), self._ended_at)
+        quiet = max(int(self.live[w.QUIET]), self._ended_at, self._awaited_at)
         return time.monotonic_ns() - quiet > DRAIN_NS
 
     def watch(self, stopped: Callable[[], bool]) -> None:
@@ -193,6 +266,7 @@ class Worker:
         if self.failure is not None:
             self._telemetry[t.STATE] = t.FAILED
             raise self.failure
+        self._settle()
         self.receiver.finish()
         self._refresh()
         self._publish()

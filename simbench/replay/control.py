@@ -56,6 +56,7 @@ LARGEST: Final = 26  # frames in a batch
 SLEEPS: Final = 27
 MARGIN_NS: Final = 28  # how long before a deadline it stops sleeping, from the wakeups measured
 REPLAYED_NS: Final = 29  # recorded time at speed 1 that the schedule gives to the frames sent
+SENDING_NS: Final = 30  # latest recorded time of any frame that has been sent or is being, in all epochs
 # The receiver's.
 CONSUMED: Final = 32  # frames it has done with, those it knows to be lost included: credits at speed max
 RECEIVER_READY: Final = 33  # 1: frames may come

@@ -150,8 +150,8 @@ def _pass(state: Words, queue: Words, control: Words, count: int) -> None:
 
 
 @kernel
-def _begin_era(state: Words, queue: Words, control: Words, now: int) -> None:
-    """Publish the epoch of the oldest frame before it is sent, where it is a new one."""
+def _announce(state: Words, queue: Words, control: Words, count: int, now: int) -> None:
+    """Publish, before the oldest frames are sent, what epoch they are of and how far the exchange has come by them."""
     if control[c.STARTED] == 0:
         control[c.STARTED] = now
         paced = not state[w.UNPACED] and not state[w.HALTED]
@@ -163,6 +163,8 @@ def _begin_era(state: Words, queue: Words, control: Words, now: int) -> None:
             control[c.LOOP] += 1
         state[w.CLOCK] = w.UNBOUND
         store_release(control, c.EPOCH, era)
+    newest = queue[entry_of(state, state[w.OLDEST] + count - 1) + w.RECORDED]
+    store_release(control, c.SENDING_NS, max(control[c.SENDING_NS], newest))
 
 
 @kernel
@@ -175,7 +177,7 @@ def hand_over(
         if queue[entry_of(state, state[w.OLDEST] + k) + w.ERA] != era:
             count = k
             break
-    _begin_era(state, queue, control, now)
+    _announce(state, queue, control, count, now)
     _complete(state, queue, control, side, count, now, paced, now)
     store_release(control, c.SENT, control[c.SENT] + commit(words, count))
     control[c.BATCHES] += 1
@@ -189,7 +191,7 @@ def drop(
 ) -> None:
     """Pass over the next row, for which the wire had no room when it was due."""
     _enter(rows, feed, state, queue, side)
-    _begin_era(state, queue, control, now)
+    _announce(state, queue, control, 1, now)
     _complete(state, queue, control, side, 1, now, paced, 0)
     words[RING_FULL] += 1
     control[c.DROPPED] += 1

@@ -11,6 +11,7 @@ import mmap
 import os
 import select
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from simbench.errors import SimbenchError
 from simbench.measure import stamps
+from simbench.recovery.conduct import Conduct
 from simbench.replay import control as c
 from simbench.replay.schedule import FOREVER, UNBOUND, Endpoint, Options
 from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec resolves the annotation
@@ -26,10 +28,23 @@ from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec resolves the an
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from simbench.recovery.servers import Servers
     from simbench.replay.replayer import Replayer
 
 LOOK_MS: Final = 100  # between looks for a receiver that has said who it is
 USAGE: Final = 2  # exit code of what the user did wrong
+
+
+class Serving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel whose messages can be asked for again.
+
+    Attributes:
+        lines: that its messages are taken from.
+        fd: of the bound socket on which it is asked.
+    """
+
+    lines: tuple[Endpoint, ...]
+    fd: int
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +63,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parent: process that this one ends with; 0 none, -1 the one that started it.
         budget: bytes that may be loaded; a quarter of the available memory where None.
         order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
+        serving: channels whose servers run beside the replay, until the receiver is done.
+        exchange: path of the capture that they are made from.
+        conduct: how they behave.
         receiver, window, ahead, batch, awake_ns, loop_gap_ns, paused, cpu: of replayer.Settings.
     """
 
@@ -70,6 +88,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     everything: bool = False
     as_recorded: bool = False
     verify: bool = True
+    serving: tuple[Serving, ...] = ()
+    exchange: str = ""
+    conduct: Conduct = Conduct()
     receiver: bool = True
     window: int = 1024
     ahead: int = 256
@@ -140,9 +161,13 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
             paused=config.paused, cpu=config.cpu,
         )  # fmt: skip
         replayer = Replayer(loader, end, control, side, settings)
+        servers = opened.enter_context(_servers(config, control)) if config.serving else None
         replayer.start()
-        _watch(replayer, config.parent, waker, wakes)
-        result = msgspec.json.encode(replayer.result()) + b"\n"
+        _watch(replayer, config.parent, waker, wakes, serving=servers is not None)
+        found = replayer.result()
+        if servers is not None:
+            found["servers"] = servers.counters()
+        result = msgspec.json.encode(found) + b"\n"
     with contextlib.suppress(BrokenPipeError):
         os.write(config.result_fd if config.result_fd >= 0 else 1, result)
     if control.words[c.PHASE] != c.FAILED:
@@ -151,13 +176,42 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
     return 1
 
 
-def _watch(replayer: Replayer, parent: int, waker: int, wakes: int) -> None:
-    """Wait for the end, and bring it about when a signal comes or a process that is needed has gone."""
+def _servers(config: Config, control: c.Control) -> Servers:
+    """Start the servers of the channels, which know how far the replay has come."""
+    from simbench.capture.reader import open_capture
+    from simbench.recovery.servers import Servers
+
+    delay_ns = config.conduct.delay_ns
+
+    def clock_ns() -> int:
+        speed = int(control.words[c.SPEED])
+        return delay_ns * c.PPM // speed if speed > 0 else delay_ns
+
+    servers = Servers()
+    listening = [(serving.lines, socket.socket(fileno=serving.fd)) for serving in config.serving]
+    servers.add_rerequests(
+        open_capture(config.exchange),
+        listening,
+        verify=config.verify,
+        conduct=config.conduct,
+        sent=lambda: int(control.words[c.SENDING_NS]),
+        delay_ns=clock_ns,
+    )
+    servers.start()
+    return servers
+
+
+def _watch(replayer: Replayer, parent: int, waker: int, wakes: int, *, serving: bool) -> None:
+    """Wait for the end, and bring it about when a signal comes or a process that is needed has gone.
+
+    What serves the receiver stays until that is done with its requests, which may be after the last frame.
+    """
     control = replayer.control
     poll = select.poll()
     poll.register(waker, select.POLLIN)
     reasons = {}
     receiver = 0
+    deserted = False
 
     def follow(pid: int, reason: int) -> None:
         try:
@@ -170,8 +224,9 @@ def _watch(replayer: Replayer, parent: int, waker: int, wakes: int) -> None:
 
     if parent:
         follow(parent if parent > 0 else os.getppid(), c.PARENT_GONE)
-    while not replayer.join(0):
+    while not replayer.join(0) or (serving and not deserted and not control.words[c.RECEIVER_DONE]):
         for fd, _ in poll.poll(LOOK_MS):
+            deserted = True
             if fd == waker:
                 os.read(waker, 64)
                 control.stop(c.SIGNAL)

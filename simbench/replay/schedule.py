@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from simbench.feed.definition import Feed, FeedRole, Line
+    from simbench.feed.definition import Channel, Feed, FeedRole, Line
 
     Words = NDArray[np.int64]
     Records = NDArray[Any]
@@ -155,7 +155,16 @@ def endpoints(feed: Feed) -> tuple[Endpoint, ...]:
     ends: list[Line | FeedRole] = []
     for channel in feed.channels:
         ends += [*channel.lines, *channel.feeds]
-    return tuple(Endpoint(end.group, end.source, end.interface, end.capture) for end in ends)
+    return tuple(_endpoint(end) for end in ends)
+
+
+def line_endpoints(channel: Channel) -> tuple[Endpoint, ...]:
+    """Return where the lines of a channel are sent to."""
+    return tuple(_endpoint(line) for line in channel.lines)
+
+
+def _endpoint(flow: Line | FeedRole) -> Endpoint:
+    return Endpoint(flow.group, flow.source, flow.interface, flow.capture)
 
 
 def chooser(endpoints: Sequence[Endpoint]) -> Callable[[Any], bool]:

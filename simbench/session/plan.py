@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simbench.errors import SimbenchError
 from simbench.measure.names import Names
+from simbench.recovery.conduct import Conduct
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simbench.feed.definition import Feed
     from simbench.receive.offline import Source
 
@@ -34,6 +37,9 @@ class Plan:
         order: "time" or "file".
         as_recorded: frames as they were captured.
         everything: frames that are not the feed's as well.
+        recover: "retransmit" or "none" for all channels; None as each says itself.
+        exchange: capture that has what the exchange sent; the one that is replayed where None.
+        conduct: how the servers that they ask behave.
         only_line: the one line of every channel that the receiver listens to.
         watched: a terminal runs beside it and needs a core now and then.
     """
@@ -51,6 +57,9 @@ class Plan:
     order: str = "time"
     as_recorded: bool = False
     everything: bool = False
+    recover: str | None = None
+    exchange: Path | None = None
+    conduct: Conduct = field(default_factory=Conduct)
     only_line: str | None = None
     watched: bool = False
 
@@ -92,7 +101,7 @@ def cores() -> tuple[int | None, int | None]:
 def names(feed: Feed) -> Names:
     """Return what the numbers in a receiver's telemetry are called."""
     from simbench.book.layout import ANOMALIES, STATES
-    from simbench.feed.layout import OUTCOMES
+    from simbench.feed.layout import CHANNEL_STATES, LINE_STATES, OUTCOMES
     from simbench.protocol.registry import load
 
     return Names(
@@ -100,6 +109,8 @@ def names(feed: Feed) -> Names:
         lines=tuple(tuple((line.name, line.group) for line in channel.lines) for channel in feed.channels),
         text_keys=tuple(load(channel.protocol, channel.schema).text_key for channel in feed.channels),
         outcomes=tuple(OUTCOMES),
+        line_states=tuple(LINE_STATES),
+        channel_states=tuple(CHANNEL_STATES),
         states=tuple(STATES),
         anomalies=tuple(ANOMALIES),
     )

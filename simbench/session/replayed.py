@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from simbench.feed.definition import joined
 from simbench.measure import stamps
 from simbench.measure.snapshot import RunInfo
+from simbench.recovery.udp import bind, where
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
 from simbench.replay.replayer import AWAKE_NS, side_rows
-from simbench.replay.schedule import FOREVER, UNBOUND, endpoints
+from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints
 from simbench.session.plan import Plan, cores, extent, names
 from simbench.session.processes import Processes
+from simbench.session.recovering import asking, recovering
+from simbench.wire import namespace
 
 if TYPE_CHECKING:
+    import socket
+
     import msgspec
 
     from simbench.measure.reader import Reader
@@ -45,6 +50,7 @@ class Session(Processes):
         asked = None if plan.wire in {"auto", "ring"} and plan.stack in {"", "ring", "xdp"} else plan.stack
         self.choice = choose(plan.wire, asked)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
+        recovered = recovering(source.feed, plan.recover)
         self._wire = self._owned.enter_context(
             open_wire(
                 self.choice.wire,
@@ -52,14 +58,22 @@ class Session(Processes):
                 mode=plan.mode,
                 groups=joined(source.feed) if self.choice.stack == "udp" else (),
                 mtu=self.extent.mtu,
+                unicast=bool(recovered),
             )
         )
+        self._listening = {number: self._listen() for number in recovered}
         self.control = Control.create()
         self._owned.callback(os.close, self.control.fd)
         self.control.words[SPEED] = speed
         self.control.words[LOOPS] = plan.loops
         rows = side_rows(self.extent.frames * max(1, plan.loops))
         self._side_fd = self.memory("side", rows * stamps.ROW * 8)
+
+    def _listen(self) -> socket.socket:
+        """Return a socket for requests at the sender's side, to be answered by the replayer's process."""
+        beside = self._wire.unicast
+        assert beside is not None
+        return self._owned.enter_context(namespace.inside(beside.server_fd, bind, beside.server, 0))
 
     def start(self) -> None:
         """Start both processes; the first frame goes out when the receiver is ready."""
@@ -69,7 +83,9 @@ class Session(Processes):
         mine = (*shared, self._telemetry_fd, self._results["receive"])
         self.spawn("receive", config, (*mine, *self._wire.receiver.descriptors))
         config = self._replayer_config(sender, self.result_memory("replay"))
-        self.spawn("replay", config, (*shared, self._results["replay"], *self._wire.sender.descriptors))
+        listening = (each.fileno() for each in self._listening.values())
+        inherited = (*shared, self._results["replay"], *listening, *self._wire.sender.descriptors)
+        self.spawn("replay", config, inherited)
 
     def _receiver_config(self, cpu: int | None, result_fd: int) -> msgspec.Struct:
         from simbench.feed.definition import dump
@@ -77,8 +93,9 @@ class Session(Processes):
 
         speed = parse_speed(self.plan.speed)
         frames = self.extent.frames * max(1, self.plan.loops)
+        servers = {number: where(each) for number, each in self._listening.items()}
         return ReceiverConfig(
-            feed=dump(self.source.feed),
+            feed=dump(asking(self.source.feed, servers)),
             wire=self._wire.receiver,
             telemetry_fd=self._telemetry_fd,
             result_fd=result_fd,
@@ -95,9 +112,11 @@ class Session(Processes):
         )
 
     def _replayer_config(self, cpu: int | None, result_fd: int) -> msgspec.Struct:
-        from simbench.replay.process import Config
+        from simbench.replay.process import Config, Serving
 
         plan = self.plan
+        channels = self.source.feed.channels
+        serving = [Serving(line_endpoints(channels[number]), each.fileno()) for number, each in self._listening.items()]
         return Config(
             capture=str(self.source.capture.path),
             wire=self._wire.sender,
@@ -113,6 +132,9 @@ class Session(Processes):
             everything=plan.everything,
             as_recorded=plan.as_recorded,
             verify=self.source.verify,
+            serving=tuple(serving),
+            exchange=str(plan.exchange or self.source.capture.path),
+            conduct=plan.conduct,
             cpu=cpu,
             awake_ns=0 if plan.watched and len(os.sched_getaffinity(0)) < CORES_WATCHED else AWAKE_NS,
         )
@@ -152,8 +174,11 @@ class Session(Processes):
         """
         found = self.results()
         replayed, received = found["replay"], found["receive"]
+        whole = result(received, wire=self.choice.wire, stack=self.stack, wait=self.plan.wait)
+        if whole["recovery"]:
+            whole["recovery"]["servers"] = replayed.pop("servers")
         return {
-            **result(received, wire=self.choice.wire, stack=self.stack, wait=self.plan.wait),
+            **whole,
             "speed": replayed["speed"],
             "sent": replayed["sent"],
             "drops": {**replayed["drops"], **received["drops"]},
@@ -181,6 +206,7 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
         "polls": received["polls"],
         "unstamped": received["unstamped"],
         "unmatched": received["unmatched"],
+        "recovery": received.get("recovery", {}),
         "book": received["book"],
     }
 

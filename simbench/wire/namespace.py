@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import threading
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -92,6 +93,24 @@ def create_veth(
         inside(fd, _bring_up, name)
 
 
+def address_veth(fds: tuple[int, int], names: tuple[str, str], addresses: tuple[str, str]) -> None:
+    """Give the ends of a veth pair an IPv4 address each, and tell each the other's MAC, so that nobody has to ask.
+
+    Args:
+        fds: namespaces of the ends.
+        names: of the interfaces.
+        addresses: of one network of four.
+    """
+    macs = [inside(fd, interface_mac, name) for fd, name in zip(fds, names, strict=True)]
+    for this, other in ((0, 1), (1, 0)):
+        inside(fds[this], _address, names[this], addresses[this], addresses[other], macs[other])
+
+
+def bring_up_loopback(netns_fd: int) -> None:
+    """Let the sockets of a namespace reach each other."""
+    inside(netns_fd, _bring_up_loopback)
+
+
 def create_tap(netns_fd: int, name: str = "simrx", *, mtu: int = 1500) -> int:
     """Create a TAP device, up, and return its descriptor: a frame written there arrives on the interface."""
     return inside(netns_fd, _create_tap, name, mtu)
@@ -125,11 +144,31 @@ def link_kind(name: str) -> str:
     return str(info.get_attr("IFLA_INFO_KIND") or "") if info else ""
 
 
+def interface_of(address: str) -> str:
+    """Return the interface of the calling thread's namespace that has an address; "" where none has."""
+    from pyroute2 import IPRoute
+
+    wanted = ip_address(address)
+    with IPRoute() as route:
+        for found in route.get_addr():
+            own = found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS")
+            if ip_address(own) == wanted:
+                return socket.if_indextoname(found["index"])
+    return ""
+
+
 def interface_mtu(name: str) -> int:
     """Return an interface's MTU, in bytes, in the calling thread's namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         answer = fcntl.ioctl(probe, 0x8921, struct.pack("16s24x", name.encode()))  # SIOCGIFMTU
     return int(struct.unpack_from("i", answer, 16)[0])
+
+
+def interface_mac(name: str) -> bytes:
+    """Return an interface's MAC in the calling thread's namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        answer = fcntl.ioctl(probe, 0x8927, struct.pack("16s24x", name.encode()))  # SIOCGIFHWADDR
+    return answer[18:24]
 
 
 class LinkDrops:
@@ -195,6 +234,22 @@ def _bring_up(name: str, mtu: int = 0) -> None:
         route.link("set", index=index, state="up", **({"mtu": mtu} if mtu else {}))
         # The kernel would add this route itself, up to a second later, when it has noticed that the link is up.
         route.route("replace", family=socket.AF_INET6, dst="ff00::/8", oif=index, table=LOCAL_TABLE, type="multicast")
+
+
+def _address(name: str, address: str, other: str, other_mac: bytes) -> None:
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        index = socket.if_nametoindex(name)
+        route.addr("add", index=index, address=address, prefixlen=30)
+        route.neigh("replace", dst=other, lladdr=other_mac.hex(":"), ifindex=index, state="permanent")
+
+
+def _bring_up_loopback() -> None:
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        route.link("set", index=socket.if_nametoindex("lo"), state="up")
 
 
 def _checksum_in_software(name: str) -> None:

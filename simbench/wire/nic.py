@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from simbench.errors import SimbenchError
-from simbench.wire.namespace import link_kind
+from simbench.wire.namespace import interface_of, link_kind
 from simbench.wire.udp import split_group
 
 if TYPE_CHECKING:
@@ -35,6 +36,36 @@ def check_may_send(interface: str, *, allow_physical: bool) -> None:
         what = f"a {kind}" if kind else "a physical interface"
         raise SimbenchError(
             f"{interface} is {what}: exchange multicast on a network in use is an incident; "
+            "say --allow-physical if you mean it"
+        )
+
+
+def check_may_answer(address: str, *, allow_physical: bool) -> None:
+    """Refuse a server that somebody outside this machine could ask.
+
+    Args:
+        address: that it is to listen on, in the calling thread's namespace.
+        allow_physical: the user knows who that is.
+
+    Raises:
+        SimbenchError: it is neither loopback nor on a virtual interface, nor allowed.
+    """
+    asked = ip_address(address)
+    if asked.is_loopback or allow_physical:
+        return
+    if asked.is_unspecified:
+        raise SimbenchError(
+            f"{address} is every interface of this machine: anybody on its networks could ask; "
+            "name one address, or say --allow-physical if you mean it"
+        )
+    interface = interface_of(address)
+    if not interface:
+        raise SimbenchError(f"no interface of this machine has the address {address}; for tests here, 127.0.0.1 does")
+    kind = link_kind(interface)
+    if kind not in VIRTUAL:
+        what = f"a {kind}" if kind else "a physical interface"
+        raise SimbenchError(
+            f"{address} is on {interface}, {what}: anybody on that network could ask; "
             "say --allow-physical if you mean it"
         )
 

@@ -26,8 +26,29 @@ if TYPE_CHECKING:
 
 SENDER_INTERFACE: Final = "simtx"
 RECEIVER_INTERFACE: Final = "simrx"
+# Of sockets beside the frames on a veth; in RFC 2544's block for benchmarks, away from the sources of rebuilt frames.
+SERVER_ADDRESS: Final = "198.19.255.1"
+CLIENT_ADDRESS: Final = "198.19.255.2"
+LOOPBACK: Final = "127.0.0.1"
 MOST_MTU: Final = 3498  # of a veth whose end has an XDP program in native mode
 SMALL_MTU: Final = 1774  # that fits, with header, tag and the kernel's headroom, into a frame of 2048
+
+
+@dataclass(frozen=True)
+class Unicast:
+    """Where sockets beside the frames may be: the sender's servers, and the receiver's clients that ask them.
+
+    Attributes:
+        server_fd: namespace of the servers; -1 the process's own.
+        server: their address.
+        client_fd: namespace of the clients.
+        client: their address.
+    """
+
+    server_fd: int
+    server: str
+    client_fd: int
+    client: str
 
 
 @dataclass
@@ -37,10 +58,12 @@ class Wire:
     Attributes:
         sender: what the sender end is opened from.
         receiver: what the receiver end is opened from.
+        unicast: where the sender's side can be asked by the receiver's; None where that was not wanted.
     """
 
     sender: WireSpec
     receiver: WireSpec
+    unicast: Unicast | None
     owned: contextlib.ExitStack
 
     def close(self) -> None:
@@ -65,6 +88,7 @@ def open_wire(
     mtu: int = 1500,
     receive_buffer: int = 4 << 20,
     hook: bool = True,
+    unicast: bool = False,
 ) -> Wire:
     """Make a wire of our own: "ring", "veth" or "tap".
 
@@ -78,9 +102,10 @@ def open_wire(
         mtu: of the longest IP packet, bytes.
         receive_buffer: bytes of a UDP socket.
         hook: whether a UDP receiver knows the time at the hook and the serial.
+        unicast: whether sockets at the receiver's side can reach such at the sender's.
     """
     if kind == "ring":
-        return _open_ring(entries, mtu)
+        return _open_ring(entries, mtu, Unicast(-1, LOOPBACK, -1, LOOPBACK) if unicast else None)
     if kind not in {"veth", "tap"}:
         raise SimbenchError(f"there is no wire {kind}; choose ring, veth or tap")
     if mtu > MOST_MTU:
@@ -94,18 +119,32 @@ def open_wire(
         "entries": entries,
         "frame_size": 2048 if mtu <= SMALL_MTU else 4096,
     }
-    receiving = {"stack": stack, "groups": tuple(groups), "receive_buffer": receive_buffer, "hook": hook}
+    receiving: dict[str, Any] = {
+        "stack": stack,
+        "groups": tuple(groups),
+        "receive_buffer": receive_buffer,
+        "hook": hook,
+        "unicast": unicast,
+    }
+    beside = None
     with contextlib.ExitStack() as owned:
         there = _own(owned, namespace.create())
         receiver = {**common, **receiving, "netns_fd": there, "interface": RECEIVER_INTERFACE}
         if kind == "tap":
             tap = _own(owned, namespace.create_tap(there, RECEIVER_INTERFACE, mtu=mtu))
             sender = {**common, "stack": "tap", "netns_fd": there, "interface": RECEIVER_INTERFACE, "tap_fd": tap}
+            if unicast:
+                namespace.bring_up_loopback(there)
+                beside = Unicast(there, LOOPBACK, there, LOOPBACK)
         else:
             here = _own(owned, namespace.create())
             namespace.create_veth(here, there, (SENDER_INTERFACE, RECEIVER_INTERFACE), queues=queues, mtu=mtu)
             sender = {**common, "stack": "xdp", "netns_fd": here, "interface": SENDER_INTERFACE}
-        return Wire(_spec(sender), _spec(receiver), owned.pop_all())
+            if unicast:
+                names, addresses = (SENDER_INTERFACE, RECEIVER_INTERFACE), (SERVER_ADDRESS, CLIENT_ADDRESS)
+                namespace.address_veth((here, there), names, addresses)
+                beside = Unicast(here, SERVER_ADDRESS, there, CLIENT_ADDRESS)
+        return Wire(_spec(sender), _spec(receiver), beside, owned.pop_all())
 
 
 def nic_sender(interface: str, *, stack: str = "packet", netns_fd: int = -1, allow_physical: bool = False) -> WireSpec:
@@ -239,6 +278,7 @@ def _open_receivers(spec: WireSpec, words: Sequence[Words | None]) -> list[Recei
             frame_size=spec.frame_size,
             serials=spec.serials,
             only_multicast=spec.kind == "nic",
+            unicast=spec.unicast,
             words=words,
         )
         _close_after(ends[0], owned.pop_all())
@@ -255,14 +295,14 @@ def _close_after(end: ReceiverEnd, membership: contextlib.ExitStack) -> None:
     end.shut = both
 
 
-def _open_ring(entries: int, mtu: int) -> Wire:
+def _open_ring(entries: int, mtu: int, beside: Unicast | None) -> Wire:
     from simbench.wire import ring
 
     frame_size = max(2048, ring.slot_for(mtu + 18))
     with contextlib.ExitStack() as owned:
         fd = _own(owned, ring.create(entries, frame_size))
         spec = _spec({"kind": "ring", "stack": "ring", "ring_fd": fd, "entries": entries, "frame_size": frame_size})
-        return Wire(spec, spec, owned.pop_all())
+        return Wire(spec, spec, beside, owned.pop_all())
 
 
 def _own(owned: contextlib.ExitStack, fd: int) -> int:

@@ -30,17 +30,20 @@ FIRST_BYTES: Final = 32
 KEY_SIZE: Final = 24  # of the witness's flow map: address (IPv4 in the first four bytes), port, zeros
 
 
-def redirect(xsk_map: int, *, only_multicast: bool) -> bytes:
+def redirect(xsk_map: int, *, only_multicast: bool, own: bytes = b"") -> bytes:
     """Assemble: stamp the frame with the time in 8 bytes of metadata, hand it to the AF_XDP socket of its queue.
 
     Args:
         xsk_map: queue to socket; a frame of a queue without socket goes on to the kernel.
         only_multicast: hand over no more than multicast UDP and what is tagged, so that a host keeps its connections.
+        own: MAC of the interface: what is sent to it alone goes on to the kernel; b"" for no difference.
     """
     code = Assembler()
     code.move(R6, R1)
     if only_multicast:
         _keep_multicast(code)
+    elif own:
+        _pass_to(code, own)
     code.move(R1, R6)
     code.move(R2, -8)
     code.call(ADJUST_META)
@@ -58,7 +61,7 @@ def redirect(xsk_map: int, *, only_multicast: bool) -> bytes:
     code.move(R3, PASS)
     code.call(REDIRECT_MAP)
     code.exit()
-    if only_multicast:  # the verifier refuses what cannot be reached
+    if only_multicast or own:  # the verifier refuses what cannot be reached
         code.label("pass")
         code.move(R0, PASS)
         code.exit()
@@ -135,6 +138,18 @@ def _need(code: Assembler, start: object, length: int) -> None:
     code.move(R4, start)  # type: ignore[arg-type]
     code.alu("add", R4, length)
     code.jump_if("above", R4, R8, "pass")
+
+
+def _pass_to(code: Assembler, own: bytes) -> None:
+    """Pass on what is sent to a MAC."""
+    code.load(R2, R6, DATA, 4)
+    code.load(R8, R6, DATA_END, 4)
+    _need(code, R2, 14)
+    for at in range(0, 6, 2):
+        code.load(R3, R2, at, 2)
+        code.jump_if("not_equal", R3, int.from_bytes(own[at : at + 2], "little"), "feed")
+    code.jump("pass")
+    code.label("feed")
 
 
 def _keep_multicast(code: Assembler) -> None:

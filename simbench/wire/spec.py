@@ -25,6 +25,7 @@ class WireSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
         receive_buffer: bytes of a UDP socket.
         serials: whether source MACs that begin with 02 hold a serial.
         hook: whether a UDP receiver knows the time at the hook and the serial.
+        unicast: whether an AF_XDP receiver leaves what is sent to the interface's own MAC to the kernel's sockets.
         allow_physical: whether a sender may use an interface that leads out of the machine.
     """
 
@@ -42,6 +43,7 @@ class WireSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     receive_buffer: int = 4 << 20
     serials: bool = True
     hook: bool = True
+    unicast: bool = False
     allow_physical: bool = False
 
     @property

@@ -43,7 +43,7 @@ from simbench.wire.contract import (
     new_words,
 )
 from simbench.wire.layout import describe, sign, take_stamp
-from simbench.wire.namespace import LinkDrops, interface_mtu
+from simbench.wire.namespace import LinkDrops, interface_mac, interface_mtu
 from simbench.wire.xsk import HEADROOM, Ring, Xsk, open_xsk
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def open_receivers(
     frame_size: int = 2048,
     serials: bool = True,
     only_multicast: bool = False,
+    unicast: bool = False,
     words: Sequence[Words | None] = (),
 ) -> list[ReceiverEnd]:
     """Open a receiver end for each of some queues, under one XDP program that lives as long as one of them.
@@ -123,12 +124,14 @@ def open_receivers(
         frame_size: 2048 or 4096 bytes.
         serials: whether source MACs that begin with 02 hold a serial.
         only_multicast: leave all but multicast UDP to the kernel, as on an interface that others use.
+        unicast: leave what is sent to the interface's own MAC to the kernel.
         words: control words of the caller's, one int64[WORDS_SIZE] for each queue.
     """
+    own = interface_mac(interface) if unicast else b""
     with contextlib.ExitStack() as undo:
         xsk_map = undo.enter_context(_owned(bpf.create_map(bpf.XSKMAP, 4, 4, MOST_QUEUES)))
         program = undo.enter_context(
-            _owned(bpf.load_program(programs.redirect(xsk_map, only_multicast=only_multicast)))
+            _owned(bpf.load_program(programs.redirect(xsk_map, only_multicast=only_multicast, own=own)))
         )
         sockets = []
         for queue in queues:

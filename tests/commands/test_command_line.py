@@ -16,7 +16,20 @@ from simbench.cli import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("info", "book", "run", "replay", "receive", "demo", "verify", "golden", "generate", "convert", "completion")
+COMMANDS = (
+    "info",
+    "book",
+    "run",
+    "replay",
+    "receive",
+    "serve",
+    "demo",
+    "verify",
+    "golden",
+    "generate",
+    "convert",
+    "completion",
+)
 
 
 def simbench(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -57,7 +70,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_mistakes_of_the_user_are_one_line(
-    itch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    itch: Path, mdp3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No such file, a folder, a foreign file, an empty one, wrong values: what is wrong, and exit 2."""
     (tmp_path / "foreign.pcap").write_bytes(b"GIF89a" + bytes(100))
@@ -87,9 +100,12 @@ def test_mistakes_of_the_user_are_one_line(
         ("run", itch, "--headless", "--wire", "carrier-pigeon"),
         ("run", itch, "--headless", "--wire", "ring", "--speed", "warp"),
         ("run", itch, "--headless", "--wire", "ring", "--max-idle", "long"),
+        ("run", itch, "--headless", "--wire", "ring", "--recover-delay", "soon"),
+        ("run", mdp3, "--headless", "--wire", "ring", "--recover", "retransmit"),
         ("replay", itch, "--to", "nosuch0"),
         ("receive", "--on", "nosuch0", "--feed", itch.parent / "feed.toml"),
         ("receive", "--on", "lo"),
+        ("receive", "--on", "lo", "--feed", itch.parent / "feed.toml", "--recover", "retransmit"),
         ("verify", tmp_path),
         ("verify", tmp_path / "nowhere"),
         ("golden", tmp_path),

@@ -20,11 +20,16 @@ from simbench.feed.sequencer import (
     OUT_STREAM,
     OUT_UNITS,
     VERDICTS,
+    Request,
     Sequencer,
     Settings,
+    next_request,
     offer,
+    offer_retransmitted,
     release,
+    unwrap,
 )
+from simbench.feed.wrap import on_wire
 from simbench.protocol.contract import END_OF_SESSION, HEADER, HEARTBEAT, SEQUENCE_RESET, UNSEQUENCED
 
 __all__ = ["END_OF_SESSION", "HEARTBEAT", "SEQUENCE_RESET", "UNSEQUENCED", "Driver", "Packet", "Settings"]
@@ -38,11 +43,14 @@ class Driver:
     Args:
         lines: of the only channel.
         settings: of the sequencer.
+        wrap: the highest sequence; 0 where they do not wrap.
         checked: assert every invariant after every step.
     """
 
-    def __init__(self, lines: int = 2, settings: Settings | None = None, *, checked: bool = True) -> None:
-        self.sequencer = Sequencer.create([lines], settings)
+    def __init__(
+        self, lines: int = 2, settings: Settings | None = None, *, wrap: int = 0, checked: bool = True
+    ) -> None:
+        self.sequencer = Sequencer.create([lines], settings, wraps=[wrap])
         self.out: list[tuple[int, int]] = []  # (epoch, unit) as delivered
         self.grown = 0
         self._checked = checked
@@ -53,14 +61,47 @@ class Driver:
         session: int = 0, sent: int = 0, digest: int | None = None, size: int | None = None, ordinal: int = 0,
     ) -> str:  # fmt: skip
         """Offer one packet, grow and drain as asked, and return the verdict in words."""
-        data = np.zeros(START + max(size or units, 1), np.uint8)
-        data[START : START + units] = np.arange(first, first + units) & 0xFF
-        self._header[0] = (stream, session, first, units, flags, sent, START, START + (size or units))
+        return self._offer(
+            line, (stream, session, first, units, flags, sent), size or units, channel, digest, now, ordinal
+        )
+
+    def answer(
+        self, first: int, units: int = 1, *, now: int = 0, channel: int = 0, stream: int = 0, session: int = 0,
+        sent: int = 0, digest: int | None = None,
+    ) -> str:  # fmt: skip
+        """Offer one packet as a retransmission server sends it, and return the verdict in words."""
+        return self._offer(None, (stream, session, first, units, 0, sent), units, channel, digest, now, 0)
+
+    def requests(self, now: int) -> list[Request]:
+        """Return what is to be asked for now."""
+        found = []
+        while next_request(self.sequencer.memory, now):
+            found.append(self.sequencer.request())
+        self.check()
+        return found
+
+    def asked(self, now: int) -> list[tuple[int, int, int]]:
+        """Return (first, units, attempt) of what is to be asked for now."""
+        return [(request.first, request.units, request.attempt) for request in self.requests(now)]
+
+    def _offer(
+        self, line: int | None, header: tuple[int, ...], size: int, channel: int, digest: int | None, now: int,
+        ordinal: int,
+    ) -> str:  # fmt: skip
+        first, units = header[2:4]
+        data = np.zeros(START + max(size, 1), np.uint8)
+        self._header[0] = (*header, START, START + size)
+        unwrap(self.sequencer.memory, channel, self._header)
+        for unit in range(min(units, size)):
+            data[START + unit] = self._on_wire(channel, int(self._header[0]["first"]) + unit) & 0xFF
+        own = hash((first, units)) if digest is None else digest
         while True:
             memory, slab = self.sequencer.memory, self.sequencer.slab
             memory[IN_ORDINAL] = ordinal
-            own = hash((first, units)) if digest is None else digest
-            verdict = int(offer(memory, slab, channel, line, self._header, data, own, now))
+            if line is None:
+                verdict = int(offer_retransmitted(memory, slab, channel, self._header, data, own, now))
+            else:
+                verdict = int(offer(memory, slab, channel, line, self._header, data, own, now))
             data[:START] = 0
             if verdict == NEED_ROOM:
                 self.grow()
@@ -69,7 +110,7 @@ class Driver:
             else:
                 break
         if verdict == DELIVER:
-            self._deliver(data, START, first, units)
+            self._deliver(data, START, int(self._header[0]["first"]), units)
         data[:] = 0xEE
         if memory[OUT_MORE]:
             self.drain(int(memory[OUT_STREAM]))
@@ -114,8 +155,8 @@ class Driver:
             self.sequencer.check()
 
     def lost(self) -> list[tuple[int, int]]:
-        """Return (first, last) of the gaps."""
-        return [(gap["first"], gap["last"]) for gap in self.sequencer.gaps(0)]
+        """Return (first, last) of the gaps that are lost."""
+        return [(gap["first"], gap["last"]) for gap in self.sequencer.gaps(0) if gap["outcome"] == "lost"]
 
     def line(self, number: int) -> dict[str, object]:
         """Return what a line brought."""
@@ -130,6 +171,11 @@ class Driver:
         skip = int(memory[OUT_SKIP])
         stream = int(memory[at.STREAM + at.T_BASE]) + int(memory[OUT_STREAM]) * int(memory[at.STREAM_SIZE])
         row = int(memory[at.EPOCH + at.T_BASE]) + int(memory[stream + at.S_EPOCH]) * at.EPOCH_WORDS
+        channel = int(memory[stream + at.S_CHANNEL])
         for unit in range(skip, units):
-            assert data[start + unit] == (first + unit) & 0xFF, "the messages are not those that were offered"
-            self.out.append((int(memory[row + at.E_NUMBER]), first + unit))
+            sequence = self._on_wire(channel, first + unit)
+            assert data[start + unit] == sequence & 0xFF, "the messages are not those that were offered"
+            self.out.append((int(memory[row + at.E_NUMBER]), sequence))
+
+    def _on_wire(self, channel: int, sequence: int) -> int:
+        return int(on_wire(self.sequencer.memory, channel, sequence))

@@ -52,6 +52,7 @@ def test_what_is_dumped_reads_back_equal() -> None:
         schema="a b.xml",
         timezone="America/New_York",
         session_start="09:30",
+        recover="retransmit",
     )
     feed = Feed(channels=(*FEED.channels, odd))
     assert parse(dump(feed)) == feed

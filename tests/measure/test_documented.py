@@ -9,8 +9,10 @@ import pytest
 
 from simbench.book.layout import ANOMALIES
 from simbench.capture.kinds import NAMES
+from simbench.feed.sequencer import ANSWERS
 from simbench.feed.sequencer import COUNTERS as LINE_COUNTERS
 from simbench.measure.telemetry import COUNTER_NAMES, STAGES
+from simbench.recovery.rerequest import COUNTERS as SERVER_COUNTERS
 from simbench.replay.rebuild import LEFT_OUT, UNSEEN
 from simbench.wire.contract import DROPS
 
@@ -26,6 +28,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "counters.md"
         ("anomalies", ANOMALIES),
         ("kinds of frames", tuple(NAMES.values())),
         ("counters of lines", tuple(LINE_COUNTERS)),
+        ("counters of recovery", tuple(ANSWERS)),
+        ("counters of servers", SERVER_COUNTERS),
         ("frames left at home", tuple(LEFT_OUT)),
         ("frames unseen", tuple(UNSEEN)),
     ],

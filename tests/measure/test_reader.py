@@ -16,7 +16,7 @@ from simbench.measure import telemetry as t
 from simbench.measure.histogram import record
 from simbench.measure.names import Names
 from simbench.measure.reader import Reader, symbol_of
-from simbench.measure.snapshot import Phase, RunInfo
+from simbench.measure.snapshot import ChannelView, Phase, RunInfo
 from simbench.protocol.contract import pack_text
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ NAMES = Names(
     lines=((("A", "239.0.0.1:1"), ("B", "239.0.0.2:2")),),
     text_keys=(True,),
     outcomes=("lost", "filled"),
+    line_states=("never", "up", "stale", "down"),
+    channel_states=("joining", "live"),
     states=("current", "stale"),
     anomalies=("crossed", "unknown_order"),
 )
@@ -155,7 +157,8 @@ def test_counters_lines_stages_and_anomalies_are_what_the_receiver_says(words: W
     words[t.COUNTER_BASE : t.COUNTER_BASE + len(t.COUNTER_NAMES)] = np.arange(100, 100 + len(t.COUNTER_NAMES))
     words[t.ANOMALY_BASE : t.ANOMALY_BASE + 2] = 3, 4
     second = t.LINE_BASE + t.LINE_WORDS
-    words[second + t.LINE_DATAGRAMS : second + t.LINE_SEEN + 1] = 9, 5, 4, 1, 2, 77, 1
+    words[second + t.LINE_DATAGRAMS : second + t.LINE_STATE + 1] = 9, 5, 4, 1, 2, 77, 1, 1
+    words[t.CHANNEL_BASE + t.CHANNEL_STATE : t.CHANNEL_BASE + t.CHANNEL_REPAIRED + 1] = 1, 6, 8
     record(words, t.stage("app_book"), 500)
 
     found = reader.snapshot()
@@ -166,7 +169,26 @@ def test_counters_lines_stages_and_anomalies_are_what_the_receiver_says(words: W
     assert (line.name, line.group, line.datagrams, line.won, line.duplicates) == ("B", "239.0.0.2:2", 9, 5, 4)
     assert (line.late, line.missing, line.last_sequence) == (1, 2, 77)
     assert (found.lines[0].state, line.state) == ("never", "up")
+    assert found.channels == (ChannelView("itch", "live", requests=6, repaired=8),)
     assert {stage.name: (stage.count, stage.highest) for stage in found.stages if stage.count} == {"app_book": (1, 500)}
+
+
+def test_the_log_tells_when_a_line_goes_down_and_comes_up_again(words: Words, reader: Reader) -> None:
+    """Once each; that a line is only stale is to be seen in its row."""
+    state = t.LINE_BASE + t.LINE_STATE
+    for value in (1, 2, 3, 3, 2, 1, 1, 2):
+        words[state] = value
+        found = reader.snapshot()
+    told = [(line.level, line.text) for line in found.log if "line" in line.text]
+    assert told == [("warning", "itch: line A is down"), ("info", "itch: line A is up")]
+
+
+def test_a_hole_that_was_asked_for_is_told_from_one_that_waits(words: Words, reader: Reader) -> None:
+    """Both are open; the second has been asked for twice."""
+    for row, attempts in enumerate((0, 2)):
+        words[t.OPEN_BASE + row * t.GAP_WORDS + t.GAP_ATTEMPTS] = attempts
+    words[t.GAPS_OPEN] = 2
+    assert [gap.outcome for gap in reader.snapshot().gaps] == ["open", "asked"]
 
 
 def test_newest_gaps_survive_a_ring_that_has_gone_round(words: Words, reader: Reader) -> None:

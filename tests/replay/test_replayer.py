@@ -164,6 +164,19 @@ def test_a_jump_goes_on_at_that_time_in_a_new_epoch(runs: list[Run], tmp_path: P
     assert run.table[:, stamps.EPOCH].tolist() == [1, 1, 2, 2, *[3] * 10]
 
 
+def test_what_has_been_sent_is_said_before_it_is(runs: list[Run], tmp_path: Path) -> None:
+    """A server beside the replay knows of every frame on the wire and of none behind it, also after a jump back."""
+    run = Run(capture(tmp_path, 2_000, 1_000 * MS), speed="1", paused=True)
+    runs.append(run)
+    run.replayer.start()
+    assert run.control.words[c.SENDING_NS] == 0
+    for target, latest in ((3, 5), (100, 102), (50, 102)):
+        run.control.jump(STAMP + target * 1_000 * MS)
+        run.control.step(3)
+        until(lambda target=target: run.sink.numbers[-3:] == [target, target + 1, target + 2])
+        assert run.control.words[c.SENDING_NS] == STAMP + latest * 1_000 * MS
+
+
 def test_a_primed_jump_sends_what_comes_before_first(runs: list[Run], tmp_path: Path) -> None:
     """A primed jump starts the capture again, unpaced up to that time."""
     run = Run(capture(tmp_path, 200, 1_000 * MS), speed="1", paused=True)

@@ -31,6 +31,14 @@ def wire(request: pytest.FixtureRequest, capabilities: Capabilities) -> dict[str
     return {"wire": name, "stack": stack}
 
 
+@pytest.fixture(params=["ring", "veth"])
+def some_wire(request: pytest.FixtureRequest, capabilities: Capabilities) -> dict[str, str]:
+    """Return a wire in memory and one in the kernel: the processes end in the same way on the others."""
+    if request.param == "veth" and capabilities.veth:
+        pytest.skip(capabilities.veth)
+    return {"wire": request.param}
+
+
 @pytest.fixture(scope="session")
 def offline(itch: Path, mdp3: Path) -> dict[Path, dict[str, Any]]:
     """Return what the generated captures come to offline."""

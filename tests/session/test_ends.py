@@ -22,8 +22,6 @@ from simbench.session import Plan, Session, run_quietly
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simbench.wire.probe import Capabilities
-
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
@@ -38,14 +36,6 @@ def nothing_left() -> Iterator[None]:
     assert children(os.getpid()) == mine
     gc.collect()
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before
-
-
-@pytest.fixture(params=["ring", "veth"])
-def some_wire(request: pytest.FixtureRequest, capabilities: Capabilities) -> dict[str, str]:
-    """Return a wire in memory and one in the kernel: the processes end in the same way on the others."""
-    if request.param == "veth" and capabilities.veth:
-        pytest.skip(capabilities.veth)
-    return {"wire": request.param}
 
 
 @pytest.mark.parametrize(("victim", "name"), [("replay", "replayer"), ("receive", "receiver")])

@@ -107,9 +107,9 @@ def moment(**changes: Any) -> Snapshot:
             LineView("341", "A", "224.0.31.65:14341", "never", 0, 0, 0, 0, 0, 0, -1, 0.0),
         ),
         gaps=(
-            GapView("340", 0, 7_374, 7_376, "open", FIRST_NS + 42 * SECOND, 862_000),
-            GapView("340", 0, 6_101, 6_105, "lost", FIRST_NS + 30 * SECOND, 8_140_000),
-            GapView("340", 0, 5_902, 5_902, "other line", FIRST_NS + 9 * SECOND, 293_000),
+            GapView("340", 0, 7_374, 7_376, "open", FIRST_NS + 42 * SECOND, 862_000, 3),
+            GapView("340", 0, 6_101, 6_105, "lost", FIRST_NS + 30 * SECOND, 8_140_000, 5),
+            GapView("340", 0, 5_902, 5_902, "other line", FIRST_NS + 9 * SECOND, 293_000, 1),
         ),
         gaps_total=3,
         gaps_lost=1,

@@ -14,7 +14,7 @@ from simbench_tui.help import page
 from simbench_tui.keys import KEYS
 from simbench_tui.pane import Pane
 
-from simbench.measure.snapshot import LevelView, Phase, Snapshot
+from simbench.measure.snapshot import ChannelView, LevelView, Phase, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,27 @@ async def test_an_ended_run_says_so(make_app: Callable[..., BenchApp]) -> None:
     screen = await shown(make_app, moment(phase=Phase.ENDED, reason="end of the capture"))
     assert "ENDED" in screen
     assert "end of the capture" in screen
+
+
+async def test_a_dead_line_and_a_busy_channel_are_told(make_app: Callable[..., BenchApp]) -> None:
+    """The line's state stands in its row, the channel's in the heading where it is not simply live."""
+    now = moment()
+    lines = (now.lines[0], replace(now.lines[1], state="down"))
+    channels = (ChannelView("340", "retransmitting", 3, 7), ChannelView("341", "live", 0, 0))
+    screen = await shown(make_app, replace(now, lines=lines, channels=channels), (200, 60))
+    assert "1 of 2 up · 340 retransmitting" in screen
+    assert " down " in screen
+    assert "341 live" not in screen
+
+
+async def test_a_gap_that_was_asked_for_and_one_that_was_sent_again(make_app: Callable[..., BenchApp]) -> None:
+    """The first is open, the other closed; both fit their column."""
+    now = moment()
+    gaps = (replace(now.gaps[0], outcome="asked"), replace(now.gaps[1], outcome="retransmission"))
+    screen = await shown(make_app, replace(now, gaps=gaps), (200, 60))
+    assert "1 open" in screen
+    assert " asked " in screen
+    assert " resent " in screen
 
 
 async def test_an_unknown_level_is_shown_as_unknown(make_app: Callable[..., BenchApp]) -> None:

@@ -32,11 +32,13 @@ def test_a_jump_counts_the_instructions_between() -> None:
 
 
 @pytest.mark.wire
-@pytest.mark.parametrize("only_multicast", [False, True])
-def test_the_verifier_accepts_the_redirecting_programs(can_veth: None, no_leak: None, only_multicast: bool) -> None:
-    """Both variants load."""
+@pytest.mark.parametrize(("only_multicast", "own"), [(False, b""), (True, b""), (False, b"\x02\xfe\x80\xff\x01\x90")])
+def test_the_verifier_accepts_the_redirecting_programs(
+    can_veth: None, no_leak: None, only_multicast: bool, own: bytes
+) -> None:
+    """All variants load."""
     xsk_map = bpf.create_map(bpf.XSKMAP, 4, 4, 1)
-    os.close(bpf.load_program(programs.redirect(xsk_map, only_multicast=only_multicast)))
+    os.close(bpf.load_program(programs.redirect(xsk_map, only_multicast=only_multicast, own=own)))
     os.close(xsk_map)
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from simbench_tui.pane import Cell
 
 
+OPEN = frozenset({"open", "asked"})
+SHORT = {"retransmission": "resent", "natural refresh": "refreshed"}
+
+
 class Gaps(TablePane):
     """What is missing, since when, and what became of it."""
 
@@ -33,7 +37,7 @@ class Gaps(TablePane):
 
     def heading(self, snapshot: Snapshot) -> str:
         """Totals."""
-        open_gaps = sum(gap.outcome == "open" for gap in snapshot.gaps)
+        open_gaps = sum(gap.outcome in OPEN for gap in snapshot.gaps)
         lost = f" {self.glyphs.dot} ".join(
             (f"{open_gaps} open", f"{snapshot.gaps_lost:,} lost", f"{snapshot.gaps_total:,} in all")
         )
@@ -46,17 +50,19 @@ class Gaps(TablePane):
     def row(self, snapshot: Snapshot, index: int) -> Sequence[Cell]:
         """One gap."""
         gap = snapshot.gaps[index]
-        glyph, ink = {"open": (self.glyphs.stale, "warn"), "lost": (self.glyphs.bad, "bad")}.get(
-            gap.outcome, (self.glyphs.up, "good")
-        )
-        text = "text" if gap.outcome in {"open", "lost"} else "dim"
+        glyph, ink = self.glyphs.up, "good"
+        if gap.outcome in OPEN:
+            glyph, ink = self.glyphs.stale, "warn"
+        elif gap.outcome == "lost":
+            glyph, ink = self.glyphs.bad, "bad"
+        text = "dim" if ink == "good" else "text"
         return (
-            (f"{glyph} {gap.outcome}", ink),
+            (f"{glyph} {SHORT.get(gap.outcome, gap.outcome)}", ink),
             (gap.channel, text),
             (str(gap.epoch), "dim"),
             (str(gap.first), text),
             (str(gap.last), text),
-            (count(gap.last - gap.first + 1, 6), text),
+            (count(gap.units, 6), text),
             (duration(gap.open_ns), text),
             (time_of_day(gap.detected_ns), "dim"),
         )

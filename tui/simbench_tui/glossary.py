@@ -41,12 +41,12 @@ FIGURES: Final = (
     (
         "Lines and gaps",
         (
-            ("state", "", "up, stale (silent for longer than it should be), or never seen."),
+            ("state", "", "up, stale (silent for longer than it should be), down (for much longer), or never seen."),
             ("won", "datagrams", "Came first on this line; the rest were duplicates of another line's."),
             ("late", "datagrams", "Came after their place in the sequence had been given up."),
             ("missing", "units", "Sequence units (packets or messages, by protocol) that this line did not carry."),
             ("age", "ns us ms s", "Replay time since the line's last datagram."),
-            ("outcome", "", "open, lost, or what filled it: the other line, or a reorder."),
+            ("outcome", "", "open, asked for, lost, or what filled it: the other line, a reorder, or sent again."),
             ("open for", "ns us ms s", "Replay time that the hole was or has been open."),
             ("ep", "", "Epoch: how often the sequence had started anew."),
         ),

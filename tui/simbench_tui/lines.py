@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from simbench_tui.pane import Cell
 
 
+MOST_BUSY = 3  # channels named in the heading
+
+
 class Lines(TablePane):
     """State, datagrams, arbitration and loss by line."""
 
@@ -37,9 +40,11 @@ class Lines(TablePane):
     )
 
     def heading(self, snapshot: Snapshot) -> str:
-        """How many lines are up."""
+        """How many lines are up, and which channels are not simply live."""
         up = sum(line.state == "up" for line in snapshot.lines)
-        return f"{up} of {len(snapshot.lines)} up{self.position(len(snapshot.lines))}"
+        busy = [f"{channel.name} {channel.state}" for channel in snapshot.channels if channel.state != "live"]
+        said = f" {self.glyphs.dot} ".join((f"{up} of {len(snapshot.lines)} up", *busy[:MOST_BUSY]))
+        return said + self.position(len(snapshot.lines))
 
     def size_of(self, snapshot: Snapshot) -> int:
         """How many lines there are."""
@@ -51,6 +56,7 @@ class Lines(TablePane):
         glyph, ink = {
             "up": (self.glyphs.up, "good"),
             "stale": (self.glyphs.stale, "warn"),
+            "down": (self.glyphs.bad, "bad"),
         }.get(line.state, (self.glyphs.never, "dim"))
         quiet = "dim" if line.age_ns < 0 else "text"
         won = f"{100 * line.won / line.datagrams:5.1f}" if line.datagrams else "    -"
@@ -67,5 +73,5 @@ class Lines(TablePane):
             (count(line.late, 5), "warn" if line.late else "dim"),
             (count(line.missing, 7), "warn" if line.missing else "dim"),
             (str(line.last_sequence), "dim"),
-            ("  never" if line.age_ns < 0 else duration(line.age_ns), ink if ink == "warn" else "dim"),
+            ("  never" if line.age_ns < 0 else duration(line.age_ns), ink if ink in {"warn", "bad"} else "dim"),
         )

@@ -1,0 +1,46 @@
+"""What the receiver publishes of its sequencer is what the sequencer says."""
+
+import os
+
+import numpy as np
+
+from simbench.feed import layout as f
+from simbench.feed.sequencer import NIL, OUT_MORE, Sequencer, Settings, next_request, offer, release, tick
+from simbench.measure import telemetry as t
+from simbench.protocol.contract import HEADER
+from simbench.receive.publish import publish_channels, publish_gaps, publish_lines
+
+WAIT = 10_000_000
+SECOND = 1_000_000_000
+
+
+def test_states_of_lines_and_channels_and_open_holes_are_published() -> None:
+    """A line that is silent, a channel that retransmits, a hole that was asked for: each in its own words."""
+    sequencer = Sequencer.create([2, 1], Settings(recover="retransmit"))
+    header, data = np.zeros(1, HEADER), np.zeros(8, np.uint8)
+    for channel, line, first, now in ((0, 0, 5, 0), (0, 1, 5, 0), (1, 0, 5, 0), (0, 0, 8, 3 * SECOND)):
+        header[0] = (0, 0, first, 1, 0, 0, 0, 1)
+        assert offer(sequencer.memory, sequencer.slab, channel, line, header, data, 1, now) > 0
+        while sequencer.memory[OUT_MORE] and release(sequencer.memory, channel) != NIL:
+            pass
+    now = 3 * SECOND + WAIT
+    tick(sequencer.memory, now)
+    assert next_request(sequencer.memory, now) == 1
+
+    fd, words = t.create()
+    os.close(fd)
+    rows = [t.LINE_BASE + row * t.LINE_WORDS for row in range(3)]
+    for row, (channel, line) in zip(rows, ((0, 0), (0, 1), (1, 0)), strict=True):
+        words[row + t.LINE_CHANNEL], words[row + t.LINE_NUMBER] = channel, line
+    words[t.LINES] = len(rows)
+    publish_lines(words, sequencer.memory, now)
+    publish_channels(words, sequencer.memory, now)
+    publish_gaps(words, sequencer.memory)
+
+    assert [f.LINE_STATES[words[row + t.LINE_STATE]] for row in rows] == ["up", "stale", "stale"]
+    channels = [t.CHANNEL_BASE + channel * t.CHANNEL_WORDS for channel in range(2)]
+    states = [f.CHANNEL_STATES[words[row + t.CHANNEL_STATE]] for row in channels]
+    assert states == ["retransmitting", "live"]
+    assert [words[row + t.CHANNEL_REQUESTS] for row in channels] == [1, 0]
+    assert words[t.GAPS_OPEN] == 1
+    assert words[t.OPEN_BASE + t.GAP_ATTEMPTS] == 1
