@@ -72,7 +72,7 @@ PACE = options(
 
 RECOVER = click.option(
     "--recover",
-    type=click.Choice(["none", "retransmit"]),
+    type=click.Choice(["none", "retransmit", "snapshot", "natural"]),
     help="What is done about messages that no line brought; as feed.toml says where not given.",
 )
 
@@ -128,6 +128,7 @@ def book(**arguments: Any) -> int:
 @click.option(
     "--recover-refuse", type=click.FloatRange(0, 1), default=0.0, help="Share of requests left without an answer."
 )
+@click.option("--recover-cycle", help="From one loop of snapshots to the next, e.g. 500ms; 1s where not given.")
 @click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")

@@ -66,6 +66,7 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
         as_recorded=arguments["as_recorded"],
         everything=arguments["everything"],
         recover=arguments["recover"],
+        cycle_ns=duration_ns(arguments["recover_cycle"] or "1s"),
         exchange=arguments["recover_from"],
         conduct=Conduct(
             delay_ns=0 if delay is None else duration_ns(delay),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,11 +27,12 @@ from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from os import PathLike
 
     from numpy.typing import NDArray
 
     from simbench.capture.block import Block
+    from simbench.capture.reader import Capture
+    from simbench.recovery.snapshot_loop import Accompanied
 
     Bytes = NDArray[np.uint8]
     Words = NDArray[np.int64]
@@ -67,7 +69,7 @@ class Loader:
 
     def __init__(
         self,
-        path: str | PathLike[str],
+        capture: Capture | Accompanied | str | PathLike[str],
         options: s.Options,
         endpoints: Sequence[s.Endpoint] = (),
         *,
@@ -77,7 +79,7 @@ class Loader:
         """Survey the capture and load it where it fits.
 
         Args:
-            path: of the capture.
+            capture: to replay, or its path.
             options: how it becomes a schedule.
             endpoints: whose frames are sent; none: all datagrams.
             loops: how often; 0 endless.
@@ -85,8 +87,9 @@ class Loader:
         """
         self.options = options
         self._choose = s.chooser(endpoints)
-        self._capture = open_capture(path)
-        self.plan = self._survey(str(path))
+        self._capture = open_capture(capture) if isinstance(capture, str | PathLike) else capture
+        path = str(self._capture.path)
+        self.plan = self._survey(path)
         budget = available_bytes() // 4 if budget is None else budget
         size = self.plan.frames * (ROW.itemsize + 8) + self.plan.bytes
         self.resident = size <= budget

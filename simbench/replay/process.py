@@ -28,7 +28,9 @@ from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec resolves the an
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from simbench.capture.reader import Capture
     from simbench.recovery.servers import Servers
+    from simbench.recovery.snapshot_loop import Accompanied
     from simbench.replay.replayer import Replayer
 
 LOOK_MS: Final = 100  # between looks for a receiver that has said who it is
@@ -65,6 +67,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
         serving: channels whose servers run beside the replay, until the receiver is done.
         exchange: path of the capture that they are made from.
+        looped: channels, as the text of a feed.toml, whose snapshot feeds are made from it and sent too.
+        cycle_ns: from one loop of these to the next.
         conduct: how they behave.
         receiver, window, ahead, batch, awake_ns, loop_gap_ns, paused, cpu: of replayer.Settings.
     """
@@ -90,6 +94,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify: bool = True
     serving: tuple[Serving, ...] = ()
     exchange: str = ""
+    looped: str = ""
+    cycle_ns: int = 1_000_000_000
     conduct: Conduct = Conduct()
     receiver: bool = True
     window: int = 1024
@@ -151,7 +157,7 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
             config.everything, config.as_recorded, config.verify, end.max_frame,
         )  # fmt: skip
         loops = int(control.words[c.LOOPS])
-        loader = Loader(config.capture, options, config.feeds, loops=loops, budget=config.budget)
+        loader = Loader(_capture(config), options, config.feeds, loops=loops, budget=config.budget)
         side = _shared(config.side_fd)
         if side is None:
             side = np.zeros(side_rows(loader.plan.frames) * stamps.ROW, np.int64)
@@ -174,6 +180,20 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
         return 0
     print(f"simbench replay: {control.reason}", file=sys.stderr)  # noqa: T201
     return 1
+
+
+def _capture(config: Config) -> Capture | Accompanied:
+    """Open the capture, with the snapshot feeds beside it that have to be made."""
+    from simbench.capture.reader import open_capture
+
+    capture = open_capture(config.capture)
+    if not config.looped:
+        return capture
+    from simbench.feed.definition import parse
+    from simbench.recovery.snapshot_loop import Accompanied
+
+    exchange = open_capture(config.exchange or config.capture)
+    return Accompanied(capture, exchange, parse(config.looped), cycle_ns=config.cycle_ns, verify=config.verify)
 
 
 def _servers(config: Config, control: c.Control) -> Servers:

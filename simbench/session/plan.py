@@ -37,7 +37,8 @@ class Plan:
         order: "time" or "file".
         as_recorded: frames as they were captured.
         everything: frames that are not the feed's as well.
-        recover: "retransmit" or "none" for all channels; None as each says itself.
+        recover: "retransmit", "snapshot", "natural" or "none" for all channels; None as each says itself.
+        cycle_ns: from one loop of snapshots to the next, where the replayer has to make them.
         exchange: capture that has what the exchange sent; the one that is replayed where None.
         conduct: how the servers that they ask behave.
         only_line: the one line of every channel that the receiver listens to.
@@ -58,6 +59,7 @@ class Plan:
     as_recorded: bool = False
     everything: bool = False
     recover: str | None = None
+    cycle_ns: int = 1_000_000_000
     exchange: Path | None = None
     conduct: Conduct = field(default_factory=Conduct)
     only_line: str | None = None

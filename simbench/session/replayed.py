@@ -16,6 +16,7 @@ from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints
 from simbench.session.plan import Plan, cores, extent, names
 from simbench.session.processes import Processes
 from simbench.session.recovering import asking, recovering
+from simbench.session.snapshotting import choosing, with_loops
 from simbench.wire import namespace
 
 if TYPE_CHECKING:
@@ -50,13 +51,14 @@ class Session(Processes):
         asked = None if plan.wire in {"auto", "ring"} and plan.stack in {"", "ring", "xdp"} else plan.stack
         self.choice = choose(plan.wire, asked)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
-        recovered = recovering(source.feed, plan.recover)
+        self.feed, self._looped = with_loops(choosing(source.feed, plan.recover))
+        recovered = recovering(self.feed, plan.recover)
         self._wire = self._owned.enter_context(
             open_wire(
                 self.choice.wire,
                 stack=self.choice.stack,
                 mode=plan.mode,
-                groups=joined(source.feed) if self.choice.stack == "udp" else (),
+                groups=joined(self.feed) if self.choice.stack == "udp" else (),
                 mtu=self.extent.mtu,
                 unicast=bool(recovered),
             )
@@ -95,7 +97,7 @@ class Session(Processes):
         frames = self.extent.frames * max(1, self.plan.loops)
         servers = {number: where(each) for number, each in self._listening.items()}
         return ReceiverConfig(
-            feed=dump(asking(self.source.feed, servers)),
+            feed=dump(asking(self.feed, servers)),
             wire=self._wire.receiver,
             telemetry_fd=self._telemetry_fd,
             result_fd=result_fd,
@@ -112,15 +114,18 @@ class Session(Processes):
         )
 
     def _replayer_config(self, cpu: int | None, result_fd: int) -> msgspec.Struct:
+        from simbench.feed.definition import dump
         from simbench.replay.process import Config, Serving
 
         plan = self.plan
-        channels = self.source.feed.channels
+        channels = self.feed.channels
         serving = [Serving(line_endpoints(channels[number]), each.fileno()) for number, each in self._listening.items()]
         return Config(
             capture=str(self.source.capture.path),
             wire=self._wire.sender,
-            feeds=endpoints(self.source.feed),
+            feeds=endpoints(self.feed),
+            looped=dump(self._looped) if self._looped else "",
+            cycle_ns=plan.cycle_ns,
             control_fd=self.control.fd,
             side_fd=self._side_fd,
             result_fd=result_fd,

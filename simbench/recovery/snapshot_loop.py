@@ -1,0 +1,145 @@
+"""A capture with the snapshot feeds that the exchange would have sent beside its lines.
+
+A receiver of its own follows what the exchange sent. At every cycle, counted from the capture's first frame, the books
+are taken as they are, and the loop is sent over the cycle that follows, as on a channel of many instruments. Behind the
+last frame comes one more loop, so that what was lost at the very end can be recovered too.
+"""
+
+from __future__ import annotations
+
+from heapq import merge
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from simbench.capture.block import Block
+from simbench.capture.dissect import Dissector
+from simbench.capture.frames import craft_udp, route
+from simbench.frame import FRAME
+from simbench.receive import pipeline
+from simbench.receive.receiver import FLOWS, Receiver
+from simbench.recovery.cme_snapshot import snapshot_packets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from simbench.capture.reader import Capture
+    from simbench.feed.definition import Feed
+
+SOURCE: Final = "10.255.0.1"  # that the loops are sent from
+FIRST_ORDINAL: Final = 1 << 39  # behind those of any capture
+ETHERNET: Final = 1  # LINKTYPE
+
+
+class Timed(NamedTuple):
+    """A packet of a loop.
+
+    Attributes:
+        sent_ns: its sent time.
+        place: of its channel among those that have loops.
+        payload: the datagram's.
+    """
+
+    sent_ns: int
+    place: int
+    payload: bytes
+
+
+class Accompanied:
+    """A capture that is read with the loops of some of its channels beside it, as often as one likes.
+
+    Args:
+        capture: that is replayed.
+        exchange: that holds what the exchange sent: the same file, or a whole one where that has holes.
+        feed: the channels that have loops; each has one [[channel.feed]] with role "snapshot".
+        cycle_ns: from one loop to the next.
+        verify: whether a wrong checksum is loss.
+    """
+
+    def __init__(self, capture: Capture, exchange: Capture, feed: Feed, *, cycle_ns: int, verify: bool) -> None:
+        self._capture = capture
+        self._exchange = exchange
+        self._cycle = cycle_ns
+        self._verify = verify
+        groups = [flow.group for channel in feed.channels for flow in channel.feeds if flow.role == "snapshot"]
+        self._routes = [route(f"{SOURCE}:{group.rpartition(':')[2]}", group) for group in groups]
+        bare = [msgspec.structs.replace(channel, feeds=(), recover=None) for channel in feed.channels]
+        self._feed = msgspec.structs.replace(feed, channels=tuple(bare))
+
+    @property
+    def path(self) -> Path:
+        """Return the path of the capture itself."""
+        return self._capture.path
+
+    @property
+    def frames(self) -> int:
+        """Return the frames of the capture itself that were read."""
+        return self._capture.frames
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with the capture."""
+        return self._capture.problem
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of the capture, and behind each what the loops sent until its last stamp."""
+        packets = self._packets()
+        following = next(packets, None)
+        ordinal = FIRST_ORDINAL
+        for block in self._capture.blocks():
+            latest = int(block.frames["stamp"].max())
+            yield block
+            ready: list[Timed] = []
+            while following is not None and following.sent_ns <= latest:
+                ready.append(following)
+                following = next(packets, None)
+            if ready:
+                yield self._block(ready, ordinal)
+                ordinal += len(ready)
+        rest = [] if following is None else [following, *packets]
+        if rest:
+            yield self._block(rest, ordinal)
+
+    def _packets(self) -> Iterator[Timed]:
+        """Yield the packets of all loops in the order of their times."""
+        receiver = Receiver(self._feed, verify=self._verify)
+        dissector = Dissector(checksums="verify" if self._verify else "ignore", capacity=FLOWS)
+        words: Any = receiver.state.words
+        due = last = 0
+        for block in self._exchange.blocks():
+            dissector.dissect(block)
+            last = max(last, int(block.frames["stamp"].max()))
+            due = due or int(block.frames["stamp"][0]) + self._cycle
+            words[pipeline.UNTIL] = due
+            while receiver.take(block.data, block.frames, dissector.flows) == pipeline.STOPPED:
+                yield from self._loop(receiver, due)
+                due += self._cycle
+                words[pipeline.UNTIL] = due
+        if due:
+            receiver.finish()
+            yield from self._loop(receiver, max(due, last + 1))
+
+    def _loop(self, receiver: Receiver, sent_ns: int) -> Iterator[Timed]:
+        loops = [
+            [
+                Timed(packet.sent_ns, place, packet.payload)
+                for packet in snapshot_packets(receiver, place, sent_ns, over_ns=self._cycle)
+            ]
+            for place in range(len(self._routes))
+        ]
+        return merge(*loops)
+
+    def _block(self, packets: Sequence[Timed], ordinal: int) -> Block:
+        sizes = np.array([len(packet.payload) for packet in packets], np.int64)
+        payloads = np.frombuffer(bytearray().join(packet.payload for packet in packets), np.uint8)
+        places = np.array([packet.place for packet in packets], np.int64)
+        data, offsets, lengths = craft_udp(payloads, np.cumsum(sizes) - sizes, sizes, self._routes, places)
+        frames = np.zeros(len(packets), FRAME)
+        frames["offset"], frames["captured"], frames["wire"] = offsets, lengths, lengths
+        frames["stamp"] = [packet.sent_ns for packet in packets]
+        frames["ordinal"] = ordinal + np.arange(len(packets))
+        frames["payload"] = frames["flow"] = -1
+        frames["link"] = ETHERNET
+        return Block(data, frames)
