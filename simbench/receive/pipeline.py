@@ -21,6 +21,7 @@ from simbench.feed.sequencer import (
     OUT_END,
     OUT_FIRST,
     OUT_MORE,
+    OUT_RECORD,
     OUT_SENT,
     OUT_SKIP,
     OUT_START,
@@ -33,6 +34,7 @@ from simbench.feed.sequencer import (
     malformed,
     nearest,
     next_request,
+    note_messages,
     offer,
     offer_retransmitted,
     release,
@@ -49,6 +51,7 @@ from simbench.protocol.contract import (
     FRAME_FUNCTION,
     HEADERS,
     MALFORMED,
+    MESSAGES,
     SENT,
     SEQUENCE,
     UNITS,
@@ -188,6 +191,7 @@ def deliver(
     channels: NDArray[np.int64],
     decoders: tuple[Any, ...],
     states: Words,
+    sequencer: Words,
     events: Records,
 ) -> None:
     """Decode a packet that arbitration let through, behind the events that wait already."""
@@ -198,6 +202,7 @@ def deliver(
     state[SENT] = words[PACKET_SENT]
     state[UNITS] = words[PACKET_UNITS]
     base = words[DECODED]
+    messages = state[MESSAGES]
     count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base:])
     if count < 0:
         count = -1 - count
@@ -205,6 +210,8 @@ def deliver(
         words[DAMAGED] = first + state[UNITS]
         words[DAMAGED_LAST] = last
         words[DAMAGED_STREAM] = stream
+    if sequencer[OUT_RECORD] != NIL:
+        note_messages(sequencer, state[MESSAGES] - messages)
     words[DELIVERED] += 1
     words[CHANNEL] = channel
     words[DECODED] = base + count
@@ -317,7 +324,7 @@ def advance(
             words[PACKET_SENT] = sequencer[OUT_SENT]
             deliver(
                 slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels, decoders, states,
-                events,
+                sequencer, events,
             )  # fmt: skip
             continue
 
@@ -358,7 +365,7 @@ def advance(
                 words[PACKET_SENT] = header[0].sent
                 deliver(
                     data, header[0].start, header[0].end, channel, sequencer[OUT_STREAM], words, channels, decoders,
-                    states, events,
+                    states, sequencer, events,
                 )  # fmt: skip
             if sequencer[OUT_MORE] != 0:
                 words[DRAINED] = sequencer[OUT_STREAM]

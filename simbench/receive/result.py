@@ -56,6 +56,6 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
         "digest_orders": books.digest_orders(number),
         "epochs": epochs,
         "lines": sequencer.lines(number, [(line.name, line.group) for line in definition.lines], now),
-        "gaps": sequencer.gaps(number),
+        "gaps": sequencer.gaps(number, unit=protocol.sequence_unit),
         "recovery": sequencer.answers(number),
     }
