@@ -52,6 +52,16 @@ def test_a_hole_is_asked_for_when_no_line_has_filled_it_in_time() -> None:
     assert driver.sequencer.outstanding() == 1
 
 
+def test_each_hole_waits_its_own_time() -> None:
+    """When an earlier request has run out, only that is repeated: a newer hole still waits for the other line."""
+    driver = asking()
+    driver.offer(0, 17, sent=3, now=WAIT + ANSWER - 1)
+    driver.tick(WAIT + ANSWER)
+    assert driver.asked(WAIT + ANSWER) == [(11, 4, 2)]
+    driver.tick(2 * WAIT + ANSWER - 1)
+    assert driver.asked(2 * WAIT + ANSWER - 1) == [(16, 1, 1)]
+
+
 def test_a_line_that_is_in_time_spares_the_request() -> None:
     """The other line fills the hole while it waits: nothing is asked for."""
     driver = joined(2)
@@ -416,16 +426,20 @@ def test_a_spent_hole_that_becomes_the_first_is_given_up_with_its_own_deadline()
     assert driver.units() == [10, 11, 12, 13, 15]
 
 
-def test_an_answers_sent_time_does_not_make_the_lines_look_old() -> None:
-    """Servers may stamp when they send again: a restart after it is still seen as one."""
-    for held in (False, True):
-        driver = asking(11, 12)
-        if held:
-            assert driver.answer(12, sent=1_000, now=WAIT) == "held"
-            driver.requests(WAIT)
-        assert driver.answer(11, 1 if held else 2, sent=1_000, now=WAIT) == "delivered"
-        assert driver.offer(0, 1, session=1, sent=20, now=WAIT) == "delivered"
-        assert driver.out[-1] == (1, 1)
+@pytest.mark.parametrize("held", [False, True])
+def test_an_answers_sent_time_does_not_make_the_lines_look_old(held: bool) -> None:
+    """Servers may stamp when they send again: if that was the last that came, a restart is still seen as one."""
+    driver = joined()
+    driver.offer(0, 13, 0, flags=HEARTBEAT)
+    driver.tick(WAIT)
+    assert driver.asked(WAIT) == [(11, 2, 1)]
+    if held:
+        assert driver.answer(12, sent=1_000, now=WAIT) == "held"
+        driver.requests(WAIT)
+    assert driver.answer(11, 1 if held else 2, sent=1_000, now=WAIT) == "delivered"
+    assert driver.units() == [10, 11, 12]
+    assert driver.offer(0, 1, session=1, sent=20, now=WAIT) == "delivered"
+    assert driver.out[-1] == (1, 1)
 
 
 def test_only_channels_with_a_server_ask() -> None:
