@@ -201,13 +201,12 @@ def go_live(memory: Words, stream: int) -> None:
 
 @kernel
 def limit(memory: Words, stream: int, now: int) -> None:
-    """End waits by distance and by count: what can be asked for is, the rest is given up."""
+    """Give up by distance and by count what is not asked for."""
     if memory[stream + S_STATE] == JOINING:
         if memory[stream + S_HELD] > memory[COUNT]:
             go_live(memory, stream)
         return
     if asks(memory, stream):
-        _limit_waits(memory, stream)
         return
     while (
         memory[stream + S_HOLE] != NIL
@@ -220,13 +219,14 @@ def limit(memory: Words, stream: int, now: int) -> None:
 
 @kernel
 def _limit_waits(memory: Words, stream: int) -> None:
+    """End waits for another line by distance and by count; what is ready to go on does not count as held."""
     while (
         memory[stream + S_WAITING] != NIL
         and memory[stream + S_TOP] - memory[hole_row(memory, memory[stream + S_WAITING]) + O_FIRST] > memory[DISTANCE]
     ):
         end_wait(memory, stream)
-    first = memory[stream + S_HOLE]
-    if memory[stream + S_HELD] > memory[COUNT] and first != NIL and first == memory[stream + S_WAITING]:
+    first_waits = memory[stream + S_HOLE] == memory[stream + S_WAITING]
+    if first_waits and memory[stream + S_HELD] > memory[COUNT] and not is_ready(memory, stream):
         end_wait(memory, stream)
 
 
@@ -260,12 +260,11 @@ def refresh(memory: Words, stream: int) -> None:
     due = NEVER
     if memory[stream + S_STATE] == JOINING:
         due = memory[stream + S_JOINED] + memory[WAIT_NS]
+    elif memory[stream + S_HOLE] != NIL and asks(memory, stream):
+        _limit_waits(memory, stream)
+        due = next_deadline(memory, stream)
     elif memory[stream + S_HOLE] != NIL:
-        due = (
-            next_deadline(memory, stream)
-            if asks(memory, stream)
-            else _first_hole(memory, stream, O_DETECTED) + memory[WAIT_NS]
-        )
+        due = _first_hole(memory, stream, O_DETECTED) + memory[WAIT_NS]
     if memory[stream + S_RUNS] > 0:
         for line in range(memory[stream + S_LINES]):
             own = line_base(stream, line)

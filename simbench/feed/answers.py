@@ -30,11 +30,13 @@ from simbench.feed.layout import (
     HELD,
     INVALID,
     INVALIDS,
+    K_RECORD,
     LATE,
     NEED_ROOM,
     NIL,
     OUT_FIRST,
     OUT_MORE,
+    OUT_RECORD,
     OUT_SENT,
     OUT_SKIP,
     OUT_STREAM,
@@ -56,7 +58,7 @@ from simbench.feed.layout import (
     UNASKED,
 )
 from simbench.feed.passage import expire
-from simbench.feed.slab import hold, store
+from simbench.feed.slab import hold, slot_row, store
 from simbench.feed.streams import channel_base, find, has_room
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import UNSEQUENCED
@@ -119,17 +121,21 @@ def offer_retransmitted(
         memory[INVALIDS] += 1
         return INVALID
     verdict = DELIVER
+    slot = NIL
     if first > memory[stream + S_EXPECTED]:
         slot = store(memory, slab, RETRANSMITTED, header, data, digest, now)
         if slot == NIL:
             memory[counts + C_CROWDED] += 1
             return REFUSED
-        hold(memory, stream, slot)
         verdict = HELD
     memory[counts + C_REPAIRED] += fill(memory, stream, first, end, RETRANSMITTED, now)
     memory[stream + S_TOP] = max(memory[stream + S_TOP], end)
     remember(memory, stream, first, units, digest)
-    if verdict == DELIVER:
+    if verdict == HELD:
+        memory[slot_row(memory, slot) + K_RECORD] = memory[OUT_RECORD]
+        memory[OUT_RECORD] = NIL
+        hold(memory, stream, slot)
+    else:
         memory[OUT_SKIP] = memory[stream + S_EXPECTED] - first
         memory[stream + S_EXPECTED] = end
     limit(memory, stream, now)

@@ -77,6 +77,7 @@ from simbench.feed.layout import (
     NIL,
     OUT_FIRST,
     OUT_MORE,
+    OUT_RECORD,
     OUT_SENT,
     OUT_SKIP,
     OUT_STREAM,
@@ -278,6 +279,7 @@ def _take(
     own = line_base(stream, line)
     first, units, sent = header[0]["first"], header[0]["units"], header[0]["sent"]
     _heard(memory, own, now)
+    memory[OUT_RECORD] = NIL
     verdict = admit(memory, stream, line, first, units, sent, digest, now)
     if verdict == HELD:
         slot = store(memory, slab, line, header, data, digest, now)
@@ -293,6 +295,8 @@ def _take(
         memory[OUT_SKIP] = memory[stream + S_EXPECTED] - first
         memory[stream + S_EXPECTED] = first + units
         memory[stream + S_SENT] = sent
+    else:
+        memory[OUT_RECORD] = NIL
     if header[0]["flags"] & END_OF_SESSION:
         memory[stream + S_ENDED] = 1
     limit(memory, stream, now)

@@ -24,6 +24,7 @@ from simbench.feed.layout import (
     K_DIGEST,
     K_FIRST,
     K_NEXT,
+    K_RECORD,
     K_SENT,
     K_UNITS,
     L_BEFORE,
@@ -41,6 +42,7 @@ from simbench.feed.layout import (
     L_RUN_SLOT,
     NEVER,
     NIL,
+    OUT_RECORD,
     RUN,
     S_EPOCH,
     S_HEAD,
@@ -149,6 +151,7 @@ def settle(memory: Words, stream: int, line: int, now: int) -> None:
     while slot != NIL:
         row = slot_row(memory, slot)
         behind = memory[row + K_NEXT]
+        memory[OUT_RECORD] = NIL
         verdict = admit(
             memory,
             stream,
@@ -159,6 +162,7 @@ def settle(memory: Words, stream: int, line: int, now: int) -> None:
             memory[row + K_DIGEST],
             now,
         )
+        memory[row + K_RECORD] = memory[OUT_RECORD]
         if verdict in (DELIVER, HELD):
             hold(memory, stream, slot)
         else:

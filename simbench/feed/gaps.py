@@ -20,9 +20,11 @@ from simbench.feed.layout import (
     G_EPOCH,
     G_FILLED,
     G_FIRST,
+    G_INSTRUMENTS,
     G_LAST,
     G_LATE,
     G_LINES,
+    G_MESSAGES,
     G_OUTCOME,
     G_PREVIOUS,
     G_REQUESTS,
@@ -43,9 +45,11 @@ from simbench.feed.layout import (
     O_LAST,
     O_LINE,
     O_NEXT,
+    O_RECORD,
     O_REQUESTS,
     O_TRIES,
     OTHER_LINE,
+    OUT_RECORD,
     PASSED,
     RECORD,
     RECORD_WORDS,
@@ -84,7 +88,7 @@ WALK = 4096  # records looked through for one late packet
 def open_hole(memory: Words, stream: int, after: int, first: int, last: int, detected: int, line: int) -> None:
     """Open first..last behind the hole `after` (NIL: before all); without a row for it, it is lost at once."""
     if insert(memory, stream, after, first, last, detected, line) == NIL:
-        record(memory, stream, first, last, detected, detected, LOST, BY_OVERFLOW, line, NIL, 0)
+        record(memory, stream, first, last, detected, detected, LOST, BY_OVERFLOW, line)
 
 
 @kernel
@@ -125,17 +129,13 @@ def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) 
             before, hole = hole, following
             continue
         filled += y - x + 1
-        detected, revealed, requests = memory[row + O_DETECTED], memory[row + O_LINE], memory[row + O_REQUESTS]
-        outcome = REORDER if line == revealed else OTHER_LINE
-        if line == RETRANSMITTED:
-            outcome = RETRANSMISSION
-            if requests > 0:
-                change(memory, row, WANTING)
-                memory[row + O_TRIES] = 0
-        record(memory, stream, x, y, detected, now, outcome, FILLED, revealed, line, requests)
+        if line == RETRANSMITTED and memory[row + O_REQUESTS] > 0:
+            change(memory, row, WANTING)
+            memory[row + O_TRIES] = 0
+        _record_filled(memory, stream, row, x, y, line, now)
         if a < x and y < b:
             if split(memory, stream, hole, x, y) == NIL:
-                record(memory, stream, y + 1, b, detected, now, LOST, BY_OVERFLOW, revealed, NIL, requests)
+                _record_lost(memory, stream, row, y + 1, b, BY_OVERFLOW, now)
             break
         if a < x:
             memory[row + O_LAST] = x - 1
@@ -155,9 +155,56 @@ def give_up(memory: Words, stream: int, cause: int, now: int) -> None:
     hole = memory[stream + S_HOLE]
     row = hole_row(memory, hole)
     first, last = memory[row + O_FIRST], memory[row + O_LAST]
-    detected, line, requests = memory[row + O_DETECTED], memory[row + O_LINE], memory[row + O_REQUESTS]
     close(memory, stream, NIL, hole)
-    record(memory, stream, first, last, detected, now, LOST, cause, line, NIL, requests)
+    _record_lost(memory, stream, row, first, last, cause, now)
+
+
+@kernel
+def _record_lost(memory: Words, stream: int, row: int, first: int, last: int, cause: int, now: int) -> None:
+    """Record first..last of a hole (row) as lost."""
+    written = record(memory, stream, first, last, memory[row + O_DETECTED], now, LOST, cause, memory[row + O_LINE])
+    if written != NIL:
+        memory[_record_row(memory, written) + G_REQUESTS] = memory[row + O_REQUESTS]
+
+
+@kernel
+def _record_filled(memory: Words, stream: int, row: int, first: int, last: int, line: int, now: int) -> None:
+    """Record first..last of a hole (row) as filled; what continues what was filled beside it lengthens that record."""
+    revealed = memory[row + O_LINE]
+    outcome = REORDER if line == revealed else OTHER_LINE
+    if line == RETRANSMITTED:
+        outcome = RETRANSMISSION
+    written = memory[row + O_RECORD]
+    if written == NIL or not _lengthen(memory, _record_row(memory, written), first, last, outcome, line):
+        written = record(memory, stream, first, last, memory[row + O_DETECTED], now, outcome, FILLED, revealed)
+    if written != NIL:
+        base = _record_row(memory, written)
+        memory[base + G_CLOSED] = now
+        memory[base + G_FILLED] = line
+        memory[base + G_REQUESTS] = memory[row + O_REQUESTS]
+        _note_lines(memory, stream, base, memory[base + G_LAST], now)
+    memory[row + O_RECORD] = written
+    memory[OUT_RECORD] = written
+
+
+@kernel
+def _lengthen(memory: Words, base: int, first: int, last: int, outcome: int, line: int) -> bool:
+    """Let a record tell of first..last too, if that is beside it and was filled in the same way."""
+    if memory[base + G_OUTCOME] != outcome or memory[base + G_FILLED] != line:
+        return False
+    if memory[base + G_LAST] == first - 1:
+        memory[base + G_LAST] = last
+        return True
+    if memory[base + G_FIRST] == last + 1:
+        memory[base + G_FIRST] = first
+        return True
+    return False
+
+
+@kernel
+def _record_row(memory: Words, number: int) -> int:
+    row: int = memory[RECORD + T_BASE] + number * RECORD_WORDS
+    return row
 
 
 @kernel
@@ -171,39 +218,22 @@ def record(
     outcome: int,
     cause: int,
     revealed: int,
-    filled: int,
-    requests: int,
-) -> None:
-    """Write a gap record; one that continues the last of its kind lengthens it."""
+) -> int:
+    """Write a gap record; return its number, NIL where there is no room for it."""
     if outcome == LOST:
         memory[LOST_UNITS] += last - first + 1
         if cause != BY_DAMAGE:
             memory[stream + S_SURE] = max(memory[stream + S_SURE], last)
-    used = memory[RECORD + T_USED]
-    row = memory[RECORD + T_BASE] + used * RECORD_WORDS
-    number = memory[memory[EPOCH + T_BASE] + memory[stream + S_EPOCH] * EPOCH_WORDS + E_NUMBER]
-    if outcome != LOST and used > 0:
-        newest = row - RECORD_WORDS
-        if (
-            memory[newest + G_STREAM] == memory[stream + S_ID]
-            and memory[newest + G_EPOCH] == number
-            and memory[newest + G_LAST] == first - 1
-            and memory[newest + G_DETECTED] == detected
-            and memory[newest + G_OUTCOME] == outcome
-            and memory[newest + G_FILLED] == filled
-            and memory[newest + G_REQUESTS] == requests
-        ):
-            memory[newest + G_LAST] = last
-            memory[newest + G_CLOSED] = closed
-            return
+    used: int = memory[RECORD + T_USED]
     if used >= memory[RECORD + T_CAPACITY]:
         memory[UNLOGGED] += 1
         memory[UNLOGGED_UNITS] += last - first + 1
-        return
+        return NIL
     memory[RECORD + T_USED] = used + 1
+    row = _record_row(memory, used)
     memory[row + G_CHANNEL] = memory[stream + S_CHANNEL]
     memory[row + G_STREAM] = memory[stream + S_ID]
-    memory[row + G_EPOCH] = number
+    memory[row + G_EPOCH] = memory[memory[EPOCH + T_BASE] + memory[stream + S_EPOCH] * EPOCH_WORDS + E_NUMBER]
     memory[row + G_FIRST] = first
     memory[row + G_LAST] = last
     memory[row + G_DETECTED] = detected
@@ -211,14 +241,25 @@ def record(
     memory[row + G_OUTCOME] = outcome
     memory[row + G_CAUSE] = cause
     memory[row + G_REVEALED] = revealed
-    memory[row + G_FILLED] = filled
-    memory[row + G_REQUESTS] = requests
+    memory[row + G_FILLED] = NIL
+    memory[row + G_REQUESTS] = 0
+    memory[row + G_MESSAGES] = NIL
+    memory[row + G_INSTRUMENTS] = NIL
     memory[row + G_LATE] = 0
     _note_lines(memory, stream, row, last, closed)
     memory[row + G_PREVIOUS] = NIL
     if outcome == LOST and cause != BY_DAMAGE:
         memory[row + G_PREVIOUS] = memory[stream + S_LOST]
         memory[stream + S_LOST] = used
+    return used
+
+
+@kernel
+def note_messages(memory: Words, messages: int) -> None:
+    """Tell the record of the gap that the packet just delivered has filled how many messages were in it."""
+    row = _record_row(memory, memory[OUT_RECORD])
+    memory[row + G_MESSAGES] = max(0, memory[row + G_MESSAGES]) + messages
+    memory[OUT_RECORD] = NIL
 
 
 @kernel

@@ -15,6 +15,7 @@ from simbench.feed.layout import (
     O_LAST,
     O_LINE,
     O_NEXT,
+    O_RECORD,
     O_REQUESTS,
     O_STATE,
     O_TRIES,
@@ -55,6 +56,7 @@ def insert(memory: Words, stream: int, after: int, first: int, last: int, detect
     memory[row + O_STATE] = WAITING
     memory[row + O_TRIES] = 0
     memory[row + O_REQUESTS] = 0
+    memory[row + O_RECORD] = NIL
     if after == NIL or memory[stream + S_WAITING] == NIL:
         memory[stream + S_WAITING] = hole
     return hole

@@ -91,6 +91,7 @@ CHANNEL_COUNT: Final = 34
 STREAM_SIZE: Final = 35  # words of a stream with its window and its lines
 WANTED: Final = 36  # holes to be asked for
 ASKED: Final = 37  # holes that have been asked for and wait for the answer
+OUT_RECORD: Final = 38  # of the gap that the packet to be delivered filled; NIL
 # Tables: base, used rows, capacity, limit, and for pools the first free row.
 TABLES: Final = 48
 TABLE_WORDS: Final = 5
@@ -139,7 +140,8 @@ K_SESSION: Final = 8
 K_FLAGS: Final = 9
 K_ARRIVED: Final = 10
 K_DIGEST: Final = 11
-SLOT_WORDS: Final = 12
+K_RECORD: Final = 12  # of the gap that it filled; NIL
+SLOT_WORDS: Final = 13
 
 # A hole: a range that is open, in a list by sequence.
 O_NEXT: Final = 0
@@ -151,7 +153,8 @@ O_STATE: Final = 5
 O_DEADLINE: Final = 6  # of the answer, once asked for
 O_TRIES: Final = 7  # requests since something of it came
 O_REQUESTS: Final = 8  # requests in all
-HOLE_WORDS: Final = 9
+O_RECORD: Final = 9  # of what was filled beside it; NIL
+HOLE_WORDS: Final = 10
 
 # States of a hole. In the list those that wait are behind all others.
 WAITING: Final = 0  # for another line, or for its line's reordered packet
@@ -200,7 +203,9 @@ G_LINES: Final = 12  # two bits a line: how each stood when it was closed
 G_PREVIOUS: Final = 13  # the stream's lost record before it
 G_REQUESTS: Final = 14  # how often it was asked for
 G_STATES: Final = 15  # two bits a line: the state it was in then
-RECORD_WORDS: Final = 16
+G_MESSAGES: Final = 16  # decoded from the packets that filled it; NIL while nobody has told
+G_INSTRUMENTS: Final = 17  # that it touched; NIL while nobody has told
+RECORD_WORDS: Final = 18
 
 # A stream: the words below, then the window of digests, then its lines.
 S_KEY: Final = 0

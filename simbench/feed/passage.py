@@ -31,6 +31,7 @@ from simbench.feed.layout import (
     K_LENGTH,
     K_LINE,
     K_ORDINAL,
+    K_RECORD,
     K_SENT,
     K_SESSION,
     K_UNITS,
@@ -49,6 +50,7 @@ from simbench.feed.layout import (
     OUT_FLAGS,
     OUT_LINE,
     OUT_ORDINAL,
+    OUT_RECORD,
     OUT_SENT,
     OUT_SESSION,
     OUT_SKIP,
@@ -182,6 +184,7 @@ def release(memory: Words, number: int) -> int:
         memory[OUT_ARRIVED] = memory[row + K_ARRIVED]
         memory[OUT_SESSION] = memory[row + K_SESSION]
         memory[OUT_FLAGS] = memory[row + K_FLAGS]
+        memory[OUT_RECORD] = memory[row + K_RECORD]
         refresh(memory, stream)
         return slot
     refresh(memory, stream)
@@ -197,7 +200,7 @@ def malformed(memory: Words, number: int, first: int, last: int, now: int) -> in
     if not has_room(memory, memory[stream + S_CHANNEL], 0):
         return NEED_ROOM
     if first <= last:
-        record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, NIL, NIL, 0)
+        record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, NIL)
     return 0
 
 

@@ -1,12 +1,14 @@
 """The sequencer once more, for tests: one stream, one unit at a time, sets and lists, slow and obvious.
 
-It knows joining, arbitration, holes and their ends, and epochs that announce themselves by a new session with a sent
-time or by a reset; of doubts it knows nothing, so tests that compare with it do not raise any.
+It knows joining, arbitration, holes and their ends, a full slab, and epochs that announce themselves by a new session
+with a sent time or by a reset; of doubts it knows nothing, so tests that compare with it do not raise any. Requests and
+their answers are in reference_requests.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from simbench.feed.state import Settings
@@ -27,10 +29,15 @@ class Packet(NamedTuple):
 
 @dataclass
 class Hole:
-    """A range that is waited for, without a unit in between that is not."""
+    """A range that is waited for, without a unit in between that is not, and the line that revealed it."""
 
     units: list[int]
     detected: int
+    line: int
+    state: str = "waiting"
+    deadline: int = 0
+    tries: int = 0
+    requests: int = 0
 
 
 @dataclass
@@ -73,12 +80,15 @@ class Reference:
         self.lines = [Line() for _ in range(lines)]
         self.epochs: list[Epoch] = []
         self.out: list[tuple[int, int, Packet]] = []
+        self.ended: dict[tuple[int, int], tuple[str, str]] = {}  # (outcome, cause) of each unit that was missing
+        self.late: Counter[tuple[int, int]] = Counter()  # how often each lost unit came after all
         self._joining = False
         self._joined = 0
         self._expected = 0
         self._top = 0
         self._sent = 0
-        self._held: list[Packet] = []
+        self._before = 0  # sent time of the last that was delivered before the epoch
+        self._held: list[tuple[Packet, bool]] = []  # and whether a server sent it
         self._holes: list[Hole] = []
         self._digests: dict[int, tuple[int, int]] = {}
 
@@ -96,6 +106,7 @@ class Reference:
         elif packet.session != self.epoch.session:
             self._be_late(line, packet)
             return
+        self._make_room(packet)
         if line.epoch != len(self.epochs) - 1:
             self._enter(line, packet.first)
         line.brought |= set(range(packet.first, packet.first + packet.units))
@@ -103,11 +114,11 @@ class Reference:
         line.following = max(line.following, packet.first + packet.units)
         if packet.units == 0:
             line.heartbeats += 1
-            self._reveal(packet.first, now)
+            self._reveal(packet.first, now, number)
         elif packet.first + packet.units <= self.epoch.first and not self._joining:
             line.before_start += 1
         else:
-            self._arrive(line, packet, now)
+            self._arrive(number, packet, now)
         if self._joining and all(other.epoch == len(self.epochs) - 1 for other in self.lines):
             self._joining = False
         self._limit()
@@ -117,15 +128,19 @@ class Reference:
         """Let time pass."""
         if self._joining and now >= self._joined + self.settings.wait_ns:
             self._joining = False
-        while not self._joining and self._holes and now >= self._holes[0].detected + self.settings.wait_ns:
-            self._give_up()
+        if not self._joining:
+            self._end_waits(now)
         self._move_on()
+
+    def _end_waits(self, now: int) -> None:
+        while self._holes and now >= self._holes[0].detected + self.settings.wait_ns:
+            self._give_up("time")
 
     def finish(self) -> None:
         """End the data."""
         self._joining = False
         while self._holes:
-            self._give_up()
+            self._give_up("end of data")
         self._move_on()
         for line in self.lines:
             if line.epoch == len(self.epochs) - 1:
@@ -152,8 +167,9 @@ class Reference:
         if self.epochs:
             self._joining = False
             while self._holes:
-                self._give_up()
+                self._give_up("restart")
             self._move_on()
+            self._before = self._sent
         near = START_SESSIONS_AT <= packet.first <= START_SESSIONS_AT + self.settings.distance
         known = bool(self.epochs) and (near or packet.reset)
         first = START_SESSIONS_AT if known and not packet.reset else packet.first
@@ -177,49 +193,89 @@ class Reference:
     def _be_late(self, line: Line, packet: Packet) -> None:
         if line.epoch >= 0 and self.epochs[line.epoch].session == packet.session:
             line.brought |= set(range(packet.first, packet.first + packet.units))
+            self._note_late(line.epoch, packet)
             line.following = max(line.following, packet.first + packet.units)
         if packet.units == 0:
             line.heartbeats += 1
         else:
             line.late += 1
 
-    def _arrive(self, line: Line, packet: Packet, now: int) -> None:
+    def _note_late(self, epoch: int, packet: Packet) -> bool:
+        units = self.epochs[epoch].lost & set(range(packet.first, packet.first + packet.units))
+        self.late.update((epoch, unit) for unit in units)
+        return bool(units)
+
+    def _make_room(self, packet: Packet) -> None:
+        """Give up what this packet would have to wait for, while no slot is free for it."""
+        while packet.units and len(self._held) >= self.settings.room:
+            self._joining = False
+            self._move_on()
+            if len(self._held) < self.settings.room:
+                return
+            units = range(packet.first, packet.first + packet.units)
+            fresh = {unit for unit in units if unit >= self._top} | self._missing() & set(units)
+            if not fresh or packet.first <= self._expected or not self._holes:
+                return
+            self._give_up("slab full")
+
+    def _missing(self) -> set[int]:
+        return {unit for hole in self._holes for unit in hole.units}
+
+    def _arrive(self, number: int, packet: Packet, now: int) -> None:
+        line = self.lines[number]
         units = range(packet.first, packet.first + packet.units)
         if self._joining and packet.first < self._expected:
             between = list(range(packet.first + packet.units, self._expected))
-            self._holes[:0] = [Hole(between, now)] if between else []
+            self._holes[:0] = [Hole(between, now, number)] if between else []
             fresh = set(units) & set(range(packet.first, self._expected))
             self._expected = self.epoch.first = packet.first
         else:
             fresh = set()
-        waited = {unit for hole in self._holes for unit in hole.units}
+        waited = self._missing()
         fresh |= {unit for unit in units if unit in waited or unit >= self._top}
-        self._reveal(packet.first, now)
+        self._reveal(packet.first, now, number)
         self._top = max(self._top, packet.first + packet.units)
-        self._fill(set(units))
+        self._fill(set(units), number)
         if fresh:
             line.won += 1
-            self._held.append(packet)
             self._digests[packet.first] = packet.units, packet.digest
-        elif self.epoch.lost & set(units):
+            self._take(packet, answer=False)
+        elif self._note_late(len(self.epochs) - 1, packet):
             line.late += 1
         elif self._conflicts(packet):
             line.conflicts += 1
         else:
             line.duplicates += 1
 
+    def _take(self, packet: Packet, *, answer: bool) -> None:
+        """Deliver a packet, or hold it until what is before it has come."""
+        if self._joining or packet.first > self._expected:
+            self._held.append((packet, answer))
+        else:
+            self._deliver(packet, answer=answer)
+
+    def _deliver(self, packet: Packet, *, answer: bool) -> None:
+        while self._expected < packet.first + packet.units:
+            self.out.append((len(self.epochs) - 1, self._expected, packet))
+            self.epoch.delivered.append(self._expected)
+            self._expected += 1
+        self._sent = self._sent if answer else packet.sent
+
     def _conflicts(self, packet: Packet) -> bool:
         units, digest = self._digests.get(packet.first, (0, 0))
         return units == packet.units and digest != packet.digest
 
-    def _reveal(self, following: int, now: int) -> None:
+    def _reveal(self, following: int, now: int, number: int) -> None:
         if following > self._top:
-            self._holes.append(Hole(list(range(self._top, following)), now))
+            self._holes.append(Hole(list(range(self._top, following)), now, number))
             self._top = following
 
-    def _fill(self, units: set[int]) -> None:
+    def _fill(self, units: set[int], number: int) -> None:
         holes = []
         for hole in self._holes:
+            filled = set(hole.units) & units
+            for unit in filled:
+                self.ended[len(self.epochs) - 1, unit] = self._outcome(hole, number), "filled"
             runs: list[list[int]] = []
             for unit in hole.units:
                 if unit in units:
@@ -228,8 +284,14 @@ class Reference:
                     runs[-1].append(unit)
                 else:
                     runs.append([unit])
-            holes += [Hole(run, hole.detected) for run in runs]
+            holes += [self._rest(replace(hole, units=run), number) if filled else hole for run in runs]
         self._holes = holes
+
+    def _outcome(self, hole: Hole, number: int) -> str:
+        return "reorder" if number == hole.line else "other line"
+
+    def _rest(self, hole: Hole, _number: int) -> Hole:
+        return hole
 
     def _limit(self) -> None:
         blocked = self._blocked()
@@ -237,31 +299,28 @@ class Reference:
             self._joining = len(self._held) <= self.settings.count
             return
         while self._holes and self._top - self._holes[0].units[0] > self.settings.distance:
-            self._give_up()
+            self._give_up("distance")
         if self._holes and max(blocked, len(self._holes)) > self.settings.count:
-            self._give_up()
+            self._give_up("count")
 
     def _blocked(self) -> int:
         """Return how many packets are held once those that can go on directly have gone."""
         start = self._holes[0].units[0] if self._holes else self._top
-        return sum(packet.first > start for packet in self._held)
+        return sum(packet.first > start for packet, _ in self._held)
 
-    def _give_up(self) -> None:
-        self.epoch.lost |= set(self._holes.pop(0).units)
+    def _give_up(self, cause: str) -> None:
+        units = self._holes.pop(0).units
+        self.epoch.lost |= set(units)
+        self.ended.update(((len(self.epochs) - 1, unit), ("lost", cause)) for unit in units)
 
     def _move_on(self) -> None:
         while not self._joining and self.epochs:
             while self._expected in self.epoch.lost:
                 self._expected += 1
-            ready = sorted(
-                (packet for packet in self._held if packet.first <= self._expected), key=lambda packet: packet.first
-            )
+            ready = sorted((one for one in self._held if one[0].first <= self._expected), key=lambda one: one[0].first)
             if not ready:
                 return
-            packet = ready[0]
-            self._held.remove(packet)
-            while self._expected < packet.first + packet.units:
-                self.out.append((len(self.epochs) - 1, self._expected, packet))
-                self.epoch.delivered.append(self._expected)
-                self._expected += 1
-            self._sent = packet.sent
+            packet, answer = ready[0]
+            self._held.remove(ready[0])
+            if packet.first + packet.units > self._expected:
+                self._deliver(packet, answer=answer)

@@ -91,22 +91,23 @@ class Report:
             )
         return found
 
-    def gaps(self, channel: int, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def gaps(self, channel: int, names: Sequence[str] = (), unit: str = "packet") -> list[dict[str, Any]]:
         """Return what no line brought in time: lost, or brought by recovery, in the order in which it ended.
 
         Args:
             channel: its number.
             names: of its lines.
+            unit: what a sequence counts, "packet" or "message".
         """
         return [
-            self._gap(row, names)
+            self._gap(row, names, unit)
             for row in self._records(channel)
             if row[at.G_OUTCOME] not in (at.OTHER_LINE, at.REORDER) or row[at.G_REQUESTS] > 0
         ]
 
-    def records(self, channel: int, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def records(self, channel: int, names: Sequence[str] = (), unit: str = "packet") -> list[dict[str, Any]]:
         """Return every hole of a channel that ended, the filled ones too, in the order in which they ended."""
-        return [self._gap(row, names) for row in self._records(channel)]
+        return [self._gap(row, names, unit) for row in self._records(channel)]
 
     def open_holes(self, channel: int) -> list[tuple[int, int]]:
         """Return the ranges of a channel that are waited for."""
@@ -216,17 +217,20 @@ class Report:
         chosen: Words = rows[rows[:, at.G_CHANNEL] == channel]
         return chosen
 
-    def _gap(self, row: Words, names: Sequence[str]) -> dict[str, Any]:
+    def _gap(self, row: Words, names: Sequence[str], unit: str) -> dict[str, Any]:
         stream = stream_base(self.memory, int(row[at.G_STREAM]))
         lines = int(self.memory[stream + at.S_LINES])
         names = names or [str(line) for line in range(lines)]
+        units = int(row[at.G_LAST] - row[at.G_FIRST] + 1)
         filled, revealed = int(row[at.G_FILLED]), int(row[at.G_REVEALED])
         return {
             "epoch": int(row[at.G_EPOCH]),
             "stream": int(self.memory[stream + at.S_KEY]),
             "first": self._wire(int(row[at.G_CHANNEL]), row[at.G_FIRST]),
             "last": self._wire(int(row[at.G_CHANNEL]), row[at.G_LAST]),
-            "units": int(row[at.G_LAST] - row[at.G_FIRST] + 1),
+            "units": units,
+            "messages": units if unit == "message" else _told(row[at.G_MESSAGES]),
+            "instruments": _told(row[at.G_INSTRUMENTS]),
             "outcome": at.OUTCOMES[int(row[at.G_OUTCOME])],
             "cause": at.CAUSES[int(row[at.G_CAUSE])],
             "detected_ns": str(int(row[at.G_DETECTED])),
@@ -252,3 +256,7 @@ class Report:
 
 def _stamp(value: int) -> str | None:
     return None if value == NIL else str(value)
+
+
+def _told(count: int) -> int | None:
+    return None if count == NIL else int(count)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from simbench.feed import layout as at
 from simbench.feed.answers import offer_retransmitted
 from simbench.feed.arbitrate import offer
+from simbench.feed.gaps import note_messages
 from simbench.feed.layout import (
     BEFORE_START,
     CONFLICT,
@@ -38,6 +39,7 @@ from simbench.feed.layout import (
     OUT_LINE,
     OUT_MORE,
     OUT_ORDINAL,
+    OUT_RECORD,
     OUT_SENT,
     OUT_SESSION,
     OUT_SKIP,
@@ -84,6 +86,7 @@ __all__ = [
     "OUT_LINE",
     "OUT_MORE",
     "OUT_ORDINAL",
+    "OUT_RECORD",
     "OUT_SENT",
     "OUT_SESSION",
     "OUT_SKIP",
@@ -107,6 +110,7 @@ __all__ = [
     "new_epoch",
     "new_sequencer",
     "next_request",
+    "note_messages",
     "offer",
     "offer_retransmitted",
     "outstanding",

@@ -15,10 +15,12 @@ from simbench.feed.layout import (
     K_NEXT,
     K_ORDINAL,
     K_PREVIOUS,
+    K_RECORD,
     K_SENT,
     K_SESSION,
     K_UNITS,
     NIL,
+    OUT_RECORD,
     S_HEAD,
     S_HELD,
     S_TAIL,
@@ -62,6 +64,7 @@ def store(memory: Words, slab: Bytes, line: int, header: Headers, data: Bytes, d
     memory[row + K_FLAGS] = header[0]["flags"]
     memory[row + K_ARRIVED] = now
     memory[row + K_DIGEST] = digest
+    memory[row + K_RECORD] = memory[OUT_RECORD]
     offset = slot * memory[SLOT_BYTES]
     for i in range(length):
         slab[offset + i] = data[start + i]

@@ -93,6 +93,7 @@ def new_sequencer(
     front[[at.WAIT_NS, at.COUNT, at.DISTANCE]] = chosen.wait_ns, chosen.count, chosen.distance
     front[[at.RUN, at.STALE_NS, at.DOWN_NS, at.DUE]] = chosen.run, chosen.stale_ns, chosen.down_ns, at.NEVER
     front[[at.REQUEST_NS, at.ATTEMPTS]] = chosen.request_ns, chosen.attempts
+    front[at.OUT_RECORD] = at.NIL
     front[[at.SLOT_BYTES, at.CHANNEL_COUNT]] = SLOT_BYTES, len(lines)
     capacities = {table: rows for table, (_, rows, _) in ROWS.items()}
     capacities |= {at.CHANNEL: len(lines), at.SLOT: chosen.room}

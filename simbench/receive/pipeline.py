@@ -23,6 +23,7 @@ from simbench.feed.sequencer import (
     OUT_END,
     OUT_FIRST,
     OUT_MORE,
+    OUT_RECORD,
     OUT_SENT,
     OUT_SKIP,
     OUT_START,
@@ -35,6 +36,7 @@ from simbench.feed.sequencer import (
     malformed,
     nearest,
     next_request,
+    note_messages,
     offer,
     offer_retransmitted,
     release,
@@ -51,6 +53,7 @@ from simbench.protocol.contract import (
     FRAME_FUNCTION,
     HEADERS,
     MALFORMED,
+    MESSAGES,
     SENT,
     SEQUENCE,
     SNAPSHOT_FLOW,
@@ -194,6 +197,7 @@ def deliver(
     channels: NDArray[np.int64],
     decoders: tuple[Any, ...],
     states: Words,
+    sequencer: Words,
     events: Records,
 ) -> None:
     """Decode a packet that arbitration let through, behind the events that wait already; stream NIL: a snapshot's."""
@@ -204,6 +208,7 @@ def deliver(
     state[SENT] = words[PACKET_SENT]
     state[UNITS] = words[PACKET_UNITS]
     base = words[DECODED]
+    messages = state[MESSAGES]
     count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base:])
     if count < 0:
         count = -1 - count
@@ -212,6 +217,8 @@ def deliver(
             words[DAMAGED] = first + state[UNITS]
             words[DAMAGED_LAST] = last
             words[DAMAGED_STREAM] = stream
+    if stream != NIL and sequencer[OUT_RECORD] != NIL:
+        note_messages(sequencer, state[MESSAGES] - messages)
     words[CHANNEL] = channel
     words[DECODED] = base + count
     words[LAST] = base + count
@@ -334,7 +341,7 @@ def advance(
             words[PACKET_SENT] = sequencer[OUT_SENT]
             deliver(
                 slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels, decoders, states,
-                events,
+                sequencer, events,
             )  # fmt: skip
             continue
 
@@ -363,7 +370,10 @@ def advance(
                 words[PACKET] = header[0].first
                 words[PACKET_UNITS] = header[0].units
                 words[PACKET_SENT] = header[0].sent
-                deliver(data, header[0].start, header[0].end, channel, NIL, words, channels, decoders, states, events)
+                deliver(
+                    data, header[0].start, header[0].end, channel, NIL, words, channels, decoders, states, sequencer,
+                    events,
+                )  # fmt: skip
                 words[FLUSH] = 1  # what waits for this snapshot comes before anything new
                 state[SNAPSHOT_FLOW] = 0
                 continue
@@ -387,7 +397,7 @@ def advance(
                 words[PACKET_SENT] = header[0].sent
                 deliver(
                     data, header[0].start, header[0].end, channel, sequencer[OUT_STREAM], words, channels, decoders,
-                    states, events,
+                    states, sequencer, events,
                 )  # fmt: skip
             if sequencer[OUT_MORE] != 0:
                 words[DRAINED] = sequencer[OUT_STREAM]

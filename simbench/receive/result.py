@@ -47,7 +47,8 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
     names = protocol.sessions(receiver.channel_state(number))
     epochs = sequencer.epochs(number, names)
     now = receiver.counter(pipeline.NOW)
-    gaps = sequencer.gaps(number, [line.name for line in definition.lines])
+    lines = [line.name for line in definition.lines]
+    gaps = sequencer.gaps(number, lines, unit=protocol.sequence_unit)
     settle(gaps, books, number, receiver.restored)
     return {
         "venue": definition.venue,

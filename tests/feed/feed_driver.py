@@ -77,6 +77,7 @@ class Driver:
         found = []
         while next_request(self.sequencer.memory, now):
             found.append(self.sequencer.request())
+            assert len(found) <= at.WINDOW, "it is asked without an end"
         self.check()
         return found
 

@@ -26,6 +26,18 @@ verdicts += [driver.offer(1, first, now=10**9, session=4) for first in (1, 2, 3,
 verdicts.append(driver.offer(1, 2_000_000, now=10**9, session=4, size=5000))
 driver.finish(2 * 10**9)
 print(verdicts, driver.out, driver.sequencer.lines(0), driver.sequencer.records(0), driver.sequencer.epochs(0))
+
+driver = Driver(1, Settings(recover="retransmit", slots=12, count=4, attempts=2), wrap=0xFFFF_FFFF)
+verdicts = [driver.offer(0, first) for first in (0xFFFF_FFF0, 0xFFFF_FFFA, 3, 5, 9)]
+wants = []
+for step in range(1, 5):
+    driver.tick(step * 10**9)
+    wants.append(driver.asked(step * 10**9))
+    if step == 1:
+        verdicts += [driver.answer(first, 3, now=10**9) for first in (0xFFFF_FFF1, 0xFFFF_FFF5, 0xFFFF_FFFE, 1, 40)]
+        verdicts.append(driver.answer(0xFFFF_FFF1, 3, now=10**9, digest=7))
+verdicts.append(driver.answer(4, now=5 * 10**9))
+print(verdicts, wants, driver.out, driver.sequencer.records(0), driver.sequencer.answers(0), driver.sequencer.state(0))
 """
 HERE = Path(__file__).parent
 
@@ -62,6 +74,10 @@ def test_the_story_has_something_of_everything(compiled: str) -> None:
         "'other line'",
         "'reset'",
         "'session'",
+        "'retransmission'",
+        "'unanswered'",
+        "not asked for",
+        "conflict",
     ):
         assert word in compiled
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_feeds import ITCH, digests, finish, frames, levels, make, rebuilt, rewrite
+from small_feeds import ITCH, MDP3, digests, finish, frames, levels, make, rebuilt, rewrite
 
 from simbench.feed.sequencer import Request, Settings
 from simbench.golden.paranoid import Paranoid
@@ -97,6 +97,7 @@ def test_every_hole_is_closed_by_a_retransmission(whole: Path, holed: Path, sent
     assert levels(expected) > 50
     assert digests(found) == digests(expected)
     gaps = found["channels"][0]["gaps"]
+    assert [gap["messages"] for gap in gaps] == [gap["units"] for gap in gaps]
     assert [(gap["outcome"], gap["attempts"]) for gap in gaps] == [("retransmission", 1)] * HOLES
     assert [(request.first, request.units) for request in server.requests] == [
         (gap["first"], gap["last"] - gap["first"] + 1) for gap in gaps
@@ -152,3 +153,54 @@ def test_without_holes_nothing_changes(whole: Path, sent: list[Frame], tmp_path:
     assert server.requests == []
     assert levels(found) > 50
     assert found == expected
+
+
+def messages_in(datagram: bytes) -> int:
+    """Count the messages of an MDP 3.0 packet by their sizes."""
+    at = count = 0
+    while 12 + at < len(datagram):
+        at += int.from_bytes(datagram[12 + at : 14 + at], "little")
+        count += 1
+    return count
+
+
+def test_a_gap_of_packets_tells_how_many_messages_were_in_it(tmp_path: Path) -> None:
+    """Where a sequence counts packets: what filled the hole is counted, line or server; of a lost one nobody knows."""
+    sent = frames(make(tmp_path / "mdp3", MDP3), MDP3)
+    first_line = min(frame.port for frame in sent)
+    for frame in sent:
+        frame.stamp += 0 if frame.port == first_line else 9_000_000  # so that line A reveals what it lost itself
+    sent.sort(key=lambda frame: frame.stamp)
+    places = {(frame.port == first_line, frame.sequence): place for place, frame in enumerate(sent)}
+    datagrams = {frame.sequence: bytes(frame.data[frame.payload :]) for frame in sent}
+    firsts = sorted(datagrams)
+    lost = firsts[120:122]
+    asked = next([n, n + 1, n + 2] for n in firsts[20:110] if messages_in(datagrams[n]) > 1)
+    alone = next([n, n + 1] for n in firsts[130:] if places[True, n + 2] < places[False, n])
+    kept = [
+        frame
+        for frame in sent
+        if frame.sequence not in {*asked, *lost} and not (frame.sequence in alone and frame.port == first_line)
+    ]
+    definition = (tmp_path / "mdp3" / "feed.toml").read_text(encoding="utf-8") + SERVER
+    path = rewrite(tmp_path / "holed", kept, definition)
+    run = Offline(open_source(path), settings=Settings(recover="retransmit", request_ns=1))
+
+    def answer(request: Request) -> None:
+        found = [datagrams[request.first + i] for i in range(request.units) if request.first + i in asked]
+        run.receiver.take_answers(request.channel, found)
+
+    run.receiver.on_request = answer
+    finish(run)
+    told = {
+        gap["first"]: (gap["last"], gap["outcome"], gap["messages"])
+        for gap in run.receiver.state.sequencer.records(0)
+        if gap["first"] in (alone[0], asked[0], lost[0])
+    }
+    assert told == {
+        alone[0]: (alone[-1], "other line", sum(messages_in(datagrams[first]) for first in alone)),
+        asked[0]: (asked[-1], "retransmission", sum(messages_in(datagrams[first]) for first in asked)),
+        lost[0]: (lost[-1], "lost", None),
+    }
+    assert told[asked[0]][2] > len(asked)
+    assert [gap["instruments"] for gap in run.result()["channels"][0]["gaps"]] == [None, None]
