@@ -96,7 +96,7 @@ def test_ids_that_collide_by_choice_do_not_collide() -> None:
         array["order"] = (np.arange(len(array), dtype=np.uint64) + np.uint64(1)) * np.uint64(step)
         books.apply(0, array)
         books.check()
-        assert longest_probe(books) < 80
+        assert longest_probe(books) < len(array) // 50  # ids by chance: up to 90 in 300 trials; colliding ones: all
 
 
 def longest_probe(books: Books) -> int:
