@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simbench.protocol.rewriting import Rewriting
+
 HEADER: Final = np.dtype(
     [
         ("stream", "i8"),  # what a sequence belongs to besides the channel: unit, segment, partition; 0 where none
@@ -145,6 +147,7 @@ class Protocol:
         detect: sure signs in a payload that this is, or is not, the protocol; for guessing.
         layouts: every block of the wire by name, as rows of (field, offset, type); for documentation and tests.
         with_schema: the protocol as a schema of the user's own has it (path): its messages and layouts.
+        rewriting: how its packets are numbered anew and cut, for fault scripts; None: they cannot be.
     """
 
     name: str
@@ -168,6 +171,7 @@ class Protocol:
     detect: Callable[[bytes], bool] = lambda _payload: False
     layouts: Mapping[str, Sequence[tuple[str, int, str]]] = field(default_factory=dict)
     with_schema: Callable[[Protocol, str], Protocol] | None = None
+    rewriting: Rewriting | None = None
 
 
 def new_state(protocol: Protocol, options: Options) -> NDArray[np.int64]:

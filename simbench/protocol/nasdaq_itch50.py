@@ -43,7 +43,7 @@ from simbench.protocol.contract import (
     Protocol,
 )
 from simbench.protocol.itch50_layout import LAYOUTS, SIZES, TABLE, field_size, offset
-from simbench.protocol.moldudp64 import COUNT_AT, END_COUNT, HEADER_SIZE, read_header, session_names
+from simbench.protocol.moldudp64 import COUNT_AT, END_COUNT, HEADER_SIZE, REWRITING, read_header, session_names
 from simbench.protocol.moldudp64 import LAYOUT as MOLD_LAYOUT
 from simbench.protocol.sessions import SESSION_WORDS
 from simbench.protocol.text import symbol_key
@@ -319,4 +319,5 @@ PROTOCOL: Final = Protocol(
     sessions=lambda state: session_names(state, SESSIONS),
     detect=detect,
     layouts={"MoldUDP64": MOLD_LAYOUT, **LAYOUTS},
+    rewriting=REWRITING,
 )

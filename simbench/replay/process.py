@@ -26,6 +26,7 @@ from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec resolves the an
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from simbench.faults.faults import Faults
     from simbench.replay.replayer import Replayer
 
 LOOK_MS: Final = 100  # between looks for a receiver that has said who it is
@@ -47,6 +48,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         result_fd: where the result is written as JSON; -1: stdout.
         parent: process that this one ends with; 0 none, -1 the one that started it.
         budget: bytes that may be loaded; a quarter of the available memory where None.
+        faults: text of a fault script; "" none.
+        feed: whose lines it names, as the text of a feed.toml.
+        start_ns: stamp of the capture's first frame, from which its times count.
+        only_line: the one line of every channel that the receiver listens to; "" all.
         order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
         receiver, window, ahead, batch, awake_ns, loop_gap_ns, paused, cpu: of replayer.Settings.
     """
@@ -62,6 +67,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result_fd: int = -1
     parent: int = -1
     budget: int | None = None
+    faults: str = ""
+    feed: str = ""
+    start_ns: int = 0
+    only_line: str = ""
     order: str = "time"
     max_idle_ns: int = 0
     from_ns: int = UNBOUND
@@ -130,7 +139,9 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
             config.everything, config.as_recorded, config.verify, end.max_frame,
         )  # fmt: skip
         loops = int(control.words[c.LOOPS])
-        loader = Loader(config.capture, options, config.feeds, loops=loops, budget=config.budget)
+        loader = Loader(
+            config.capture, options, config.feeds, loops=loops, budget=config.budget, faults=_faults(config)
+        )
         side = _shared(config.side_fd)
         if side is None:
             side = np.zeros(side_rows(loader.plan.frames) * stamps.ROW, np.int64)
@@ -149,6 +160,18 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
         return 0
     print(f"simbench replay: {control.reason}", file=sys.stderr)  # noqa: T201
     return 1
+
+
+def _faults(config: Config) -> Faults | None:
+    """Return the faults of a configuration."""
+    if not config.faults:
+        return None
+    from simbench.faults.faults import Faults
+    from simbench.feed.definition import parse
+
+    window = (UNBOUND if config.primed else config.from_ns), config.to_ns
+    only_line = config.only_line or None
+    return Faults(config.faults, parse(config.feed), config.start_ns, only_line=only_line, window=window)
 
 
 def _watch(replayer: Replayer, parent: int, waker: int, wakes: int) -> None:

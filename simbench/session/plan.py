@@ -35,6 +35,7 @@ class Plan:
         as_recorded: frames as they were captured.
         everything: frames that are not the feed's as well.
         only_line: the one line of every channel that the receiver listens to.
+        faults: text of a fault script; "" none.
         watched: a terminal runs beside it and needs a core now and then.
     """
 
@@ -52,6 +53,7 @@ class Plan:
     as_recorded: bool = False
     everything: bool = False
     only_line: str | None = None
+    faults: str = ""
     watched: bool = False
 
 
