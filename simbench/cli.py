@@ -67,6 +67,7 @@ PACE = options(
     click.option("--order", type=click.Choice(["time", "file"]), default="time", show_default=True),
     click.option("--as-recorded", is_flag=True, help="Send the frames as they were captured, not rebuilt."),
     click.option("--all", "everything", is_flag=True, help="Send frames that are not the feed's as well."),
+    click.option("--faults", type=click.Path(path_type=Path), help="faults.toml: what is done to which datagram."),
 )
 
 
@@ -146,6 +147,7 @@ def run(**arguments: Any) -> int:
 @click.option("--to", "interface", help="Interface to send on.", required=True)
 @click.option("--until", "stop", help="Recorded time to stop at.")
 @click.option("--allow-physical", is_flag=True, help="Permit an interface that leads out of this machine.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON.")
 def replay(**arguments: Any) -> int:
     """Replay a capture to an interface, for a receiver of your own."""
     from simbench.commands.replay import replay as command

@@ -27,6 +27,7 @@ from simbench.protocol.contract import (
     Options,
     Protocol,
 )
+from simbench.protocol.rewriting import Number, Rewriting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,6 +153,16 @@ def detect(payload: bytes) -> bool:
     )
 
 
+def bounds(packet: bytes) -> range:
+    """Return where each message of a packet starts, and where the last one ends."""
+    return range(HEADER_SIZE, len(packet) + 1, SIZE)
+
+
+REWRITING: Final = Rewriting(
+    header=HEADER_SIZE, sequence=Number(0, 4, big=False), count=Number(COUNT_AT, 2, big=False), bounds=bounds
+)
+
+
 PROTOCOL: Final = Protocol(
     name="toy.quotes",
     frame=frame,
@@ -166,4 +177,5 @@ PROTOCOL: Final = Protocol(
     versions="the one in docs/protocol.md",
     detect=detect,
     layouts={"packet": PACKET, "Q": QUOTE, "T": TRADE},
+    rewriting=REWRITING,
 )

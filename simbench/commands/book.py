@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from simbench.commands import show
-from simbench.commands.times import time_ns
 from simbench.errors import SimbenchError
+from simbench.times import time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

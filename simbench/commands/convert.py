@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.commands import show
-from simbench.commands.times import iso, span
+from simbench.times import iso, span
 
 if TYPE_CHECKING:
     from pathlib import Path

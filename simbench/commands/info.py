@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simbench.commands import show
-from simbench.commands.times import iso, span
 from simbench.errors import SimbenchError
+from simbench.times import iso, span
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from simbench.commands import show
-from simbench.commands.times import span
+from simbench.commands.faults import judgement
 from simbench.measure.snapshot import Phase
+from simbench.times import span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +98,8 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     if found["recovery"]:
         parts.append(Text(recovery(found["recovery"])))
     parts.append(show.lines(book["channels"]))
+    if "faults" in found:
+        parts.append(judgement(found["faults"]))
     return Group(*parts)
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simbench.commands import show
-from simbench.commands.times import duration_ns, time_ns
+from simbench.commands.faults import faults_table
+from simbench.commands.run import check_target, read_faults, write_json
 from simbench.errors import SimbenchError
+from simbench.times import duration_ns, time_ns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +36,14 @@ def replay(
     order: str,
     as_recorded: bool,
     everything: bool,
+    faults: Path | None,
+    json_file: Path | None,
 ) -> int:
     """Send the capture's frames onto the interface and report how well they kept their time."""
+    check_target(json_file)
     show.announce_compilation()
+    from simbench.faults.script import CHANGED_AS_RECORDED
+    from simbench.feed.definition import dump
     from simbench.receive.offline import open_source
     from simbench.replay.process import Config
     from simbench.replay.schedule import FOREVER, UNBOUND, endpoints
@@ -45,6 +52,9 @@ def replay(
 
     wire = nic_sender(interface, allow_physical=allow_physical)
     source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
+    script = read_faults(faults, source)
+    if script and as_recorded:
+        raise SimbenchError(CHANGED_AS_RECORDED)
     result = os.memfd_create("simbench-result", os.MFD_CLOEXEC)
     config = Config(
         capture=str(capture),
@@ -53,6 +63,9 @@ def replay(
         speed=speed,
         loops=loop,
         result_fd=result,
+        faults=script,
+        feed=dump(source.feed) if script else "",
+        start_ns=source.first_ns,
         order=order,
         max_idle_ns=0 if max_idle is None else duration_ns(max_idle),
         from_ns=UNBOUND if start is None else time_ns(start, source.first_ns),
@@ -78,6 +91,13 @@ def replay(
     found = msgspec.json.decode(os.pread(result, os.fstat(result).st_size, 0), type=dict[str, Any])
     os.close(result)
     _report(found, interface)
+    if script:
+        from simbench.faults.report import unheard
+
+        found["faults"] = unheard(found["faults"], source.feed)
+        show.console().print(faults_table(found["faults"]))
+    if json_file is not None:
+        write_json(json_file, found)
     return done.returncode
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from simbench.commands import show
-from simbench.commands.times import duration_ns, time_ns
 from simbench.errors import SimbenchError
+from simbench.times import duration_ns, time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,22 @@ def run(
     from simbench.receive.offline import open_source
 
     source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
-    return play(source, plan(source, arguments), headless=headless, json_file=json_file)
+    script = read_faults(arguments.pop("faults"), source)
+    return play(source, replace(plan(source, arguments), faults=script), headless=headless, json_file=json_file)
+
+
+def read_faults(path: Path | None, source: Source) -> str:
+    """Return the text of a fault script that is right for a feed; "" without one."""
+    if path is None:
+        return ""
+    from simbench.faults.script import parse
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SimbenchError(f"{path} is not text; a fault script is TOML") from None
+    parse(text, source.feed, where=str(path))
+    return text
 
 
 def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
@@ -127,7 +142,13 @@ def _show(session: Any) -> None:
 
 
 def outcome(found: Mapping[str, Any]) -> int:
-    """Return the exit code: 1 where sequences were lost, packets malformed, or a snapshot differed from its book."""
+    """Return the exit code: 1 where sequences were lost, packets malformed, or a snapshot differed from its book.
+
+    Of a run with faults its report decides, which knows of what had to be lost.
+    """
+    faults = found.get("faults")
+    if faults is not None and faults["judged"]:
+        return int(bool(faults["failures"]))
     book = found["book"]
     lost = any(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
     return int(lost or bool(book["messages"]["malformed"] or book["anomalies"]["snapshot_differs"]))

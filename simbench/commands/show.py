@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from simbench.commands.times import iso, span
+from simbench.times import iso, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

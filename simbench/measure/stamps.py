@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 SERIAL: Final = 0  # serial + 1, stored last; 0 empty
-ORDINAL: Final = 1  # in the capture's file order
+ORDINAL: Final = 1  # in the capture's file order; of a frame that a fault made with its part above bit 40
 RECORDED: Final = 2  # stamp in the capture, ns since 1970
 DUE: Final = 3  # T0, CLOCK_MONOTONIC; at max and flood the time it was handed over
 SENT: Final = 4  # T1, CLOCK_MONOTONIC just before the send; 0 for a frame that was dropped at a full ring

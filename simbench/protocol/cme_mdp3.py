@@ -80,6 +80,7 @@ from simbench.protocol.contract import (
     Options,
     Protocol,
 )
+from simbench.protocol.rewriting import Number, Rewriting
 from simbench.protocol.sbe import layouts
 
 if TYPE_CHECKING:
@@ -300,6 +301,7 @@ PROTOCOL: Final = Protocol(
     layouts=_layouts(shipped()),
     with_schema=with_schema,
     recovery=("snapshot", "natural"),
+    rewriting=Rewriting(header=PACKET_HEAD, sequence=Number(0, 4, big=False)),
 )
 PROTOCOL_ORDERS: Final = replace(
     PROTOCOL,

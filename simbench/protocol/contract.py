@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simbench.protocol.rewriting import Rewriting
+
 HEADER: Final = np.dtype(
     [
         ("stream", "i8"),  # what a sequence belongs to besides the channel: unit, segment, partition; 0 where none
@@ -150,6 +152,7 @@ class Protocol:
         framing: the session layer under it, where recovery servers know it by a name of its own: "moldudp64".
         request: makes the datagram that asks for units again, of (state, session, first, units); None where the
             exchange has no server that is asked in this way.
+        rewriting: how its packets are numbered anew and cut, for fault scripts; None: they cannot be.
     """
 
     name: str
@@ -176,6 +179,7 @@ class Protocol:
     with_schema: Callable[[Protocol, str], Protocol] | None = None
     framing: str = ""
     request: Callable[[NDArray[np.int64], int, int, int], bytes] | None = None
+    rewriting: Rewriting | None = None
 
 
 def new_state(protocol: Protocol, options: Options) -> NDArray[np.int64]:

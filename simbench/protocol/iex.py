@@ -298,6 +298,7 @@ def _protocol(
         price_exponent=-4,
         depth=depth,
         implied_depth=implied_depth,
+        rewriting=iex_tp.REWRITING,
         versions=versions,
         sessions=lambda state: iex_tp.session_names(state, SESSIONS),
         detect=partial(_detect, protocol_id),

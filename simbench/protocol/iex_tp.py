@@ -14,6 +14,7 @@ from numba import njit
 
 from simbench.kernel.pure import load_le16, load_le32, load_le64, load_u8
 from simbench.protocol.contract import BAD_HEADER, HEARTBEAT, TRUNCATED
+from simbench.protocol.rewriting import Number, Rewriting
 from simbench.protocol.sessions import intern_session, sessions_met
 
 if TYPE_CHECKING:
@@ -98,3 +99,24 @@ def blocks(payload: bytes, protocol: int) -> list[bytes] | None:
         found.append(payload[at + 2 : behind])
         at = behind
     return found if at == len(payload) else None
+
+
+def message_bounds(segment: bytes) -> tuple[int, ...]:
+    """Return where each message block of a segment starts, and where the last ends; () where they do not fill it."""
+    bounds = [HEADER_SIZE]
+    for _message in range(COUNT.read(segment)):
+        bounds.append(bounds[-1] + 2 + int.from_bytes(segment[bounds[-1] : bounds[-1] + 2], "little"))
+        if bounds[-1] > len(segment):
+            return ()
+    return tuple(bounds) if bounds[-1] == len(segment) else ()
+
+
+COUNT: Final = Number(14, 2, big=False)
+REWRITING: Final = Rewriting(
+    header=HEADER_SIZE,
+    sequence=Number(24, 8, big=False),
+    count=COUNT,
+    length=Number(12, 2, big=False),
+    position=Number(16, 8, big=False),
+    bounds=message_bounds,
+)

@@ -16,6 +16,7 @@ from numba import njit
 
 from simbench.kernel.pure import load_be16, load_be64
 from simbench.protocol.contract import BAD_HEADER, END_OF_SESSION, HEARTBEAT, TRUNCATED
+from simbench.protocol.rewriting import Number, Rewriting
 from simbench.protocol.sessions import intern_session, sessions_met
 
 if TYPE_CHECKING:
@@ -93,3 +94,23 @@ def request(session: bytes, first: int, count: int) -> bytes:
         count: messages; more than a packet can ask for are asked for by the next.
     """
     return struct.pack(REQUEST, session, first, min(count, END_COUNT - 1))
+
+
+def message_bounds(packet: bytes) -> tuple[int, ...]:
+    """Return where each message block of a packet starts, and where the last ends; () where they do not fill it."""
+    bounds = [HEADER_SIZE]
+    for _ in range(COUNT.read(packet)):
+        bounds.append(bounds[-1] + 2 + int.from_bytes(packet[bounds[-1] : bounds[-1] + 2], "big"))
+        if bounds[-1] > len(packet):
+            return ()
+    return tuple(bounds) if bounds[-1] == len(packet) else ()
+
+
+COUNT: Final = Number(COUNT_AT, 2, big=True)
+REWRITING: Final = Rewriting(
+    header=HEADER_SIZE,
+    sequence=Number(10, 8, big=True),
+    session=(0, 10),
+    count=COUNT,
+    bounds=message_bounds,
+)

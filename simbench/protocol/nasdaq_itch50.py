@@ -47,6 +47,7 @@ from simbench.protocol.moldudp64 import (
     COUNT_AT,
     END_COUNT,
     HEADER_SIZE,
+    REWRITING,
     raw_sessions,
     read_header,
     request,
@@ -329,4 +330,5 @@ PROTOCOL: Final = Protocol(
     layouts={"MoldUDP64": MOLD_LAYOUT, **LAYOUTS},
     framing="moldudp64",
     request=lambda state, session, first, units: request(raw_sessions(state, SESSIONS)[session], first, units),
+    rewriting=REWRITING,
 )

@@ -104,7 +104,7 @@ def prepare_next(
     """Copy the next row's frame into the wire; return 1, or NO_ROOM. A frame that never fits is passed over."""
     row = rows[state[w.SLOT]]
     serial = state[w.SERIAL] if state[w.SERIALS] else -1
-    result = prepare(words, memory, data, row["source"], row["length"], serial)
+    result = prepare(words, memory, data, row["source"], int(row["length"]), serial)
     if result == NO_ROOM:
         return NO_ROOM
     if result == TOO_LONG:

@@ -23,7 +23,7 @@ from simbench.kernel.pure import copy_bytes, kernel, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import rebuild as r
 from simbench.replay import schedule as s
-from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKEN, new_feed
+from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKEN, join, new_feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from simbench.capture.block import Block
     from simbench.capture.reader import Capture
+    from simbench.faults.faults import Faults
     from simbench.recovery.snapshot_loop import Accompanied
 
     Bytes = NDArray[np.uint8]
@@ -65,6 +66,7 @@ class Loader:
         rows: ROW[capacity], the ring of rows.
         data: uint8[n], the ring of bytes.
         feed: int64[FEED_WORDS] between this and the sender.
+        foreseen: what the faults do and what has to be noticed of it; {} without faults.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Loader:
         *,
         loops: int = 1,
         budget: int | None = None,
+        faults: Faults | None = None,
     ) -> None:
         """Survey the capture and load it where it fits.
 
@@ -84,19 +87,22 @@ class Loader:
             endpoints: whose frames are sent; none: all datagrams.
             loops: how often; 0 endless.
             budget: bytes that may be loaded; a quarter of the available memory where None.
+            faults: what is done to the frames; nothing where None.
         """
         self.options = options
+        self._faults = faults
         self._choose = s.chooser(endpoints)
         self._capture = open_capture(capture) if isinstance(capture, str | PathLike) else capture
         path = str(self._capture.path)
         self.plan = self._survey(path)
         budget = available_bytes() // 4 if budget is None else budget
-        size = self.plan.frames * (ROW.itemsize + 8) + self.plan.bytes
-        self.resident = size <= budget
+        self._pending_limit = max(budget, 1 << 22)
+        self.resident = self._size() <= budget
+        self.foreseen = {} if faults is None else self._foresee(faults)
+        self.resident = self._size() <= budget
         share = max(budget // 2, 1 << 16)
         capacity = self.plan.frames if self.resident else max(1024, min(RING_ROWS, share // (ROW.itemsize + 8)))
         room = self.plan.bytes if self.resident else max(4 * options.max_frame, min(RING_BYTES, share))
-        self._pending_limit = max(budget, 1 << 22)
         self.rows: Records = np.zeros(capacity, ROW)
         self.data: Bytes = np.zeros(max(room, 1), np.uint8)
         self.feed = new_feed(capacity, loops=loops, resident=self.resident)
@@ -107,7 +113,7 @@ class Loader:
         self.error: Exception | None = None
         if self.resident:
             table = s.new_timetable()
-            for rows, arena in self._ordered():
+            for rows, arena in self._scheduled():
                 s.timetable(rows, table, options.max_idle_ns)
                 self._give(rows, arena)
             self.plan = replace(self.plan, span_ns=int(table[s.DUE]))
@@ -155,7 +161,7 @@ class Loader:
             from_ns = min(from_ns, self.plan.last_ns)
             while not self._stop.is_set():
                 table = s.new_timetable()
-                for rows, arena in self._ordered():
+                for rows, arena in self._scheduled():
                     s.timetable(rows, table, self.options.max_idle_ns)
                     # The first frame of that time or later and all that follow, as in a resident schedule.
                     first = int(np.argmax(rows["recorded"] >= from_ns)) if from_ns != s.UNBOUND else 0
@@ -179,6 +185,10 @@ class Loader:
             if self._stop.wait(LOOK_S):
                 return
             done = fill(rows, arena, done, self.rows, self.data, self._starts, self.feed, self._marks)
+
+    def _size(self) -> int:
+        """Return the bytes that the whole schedule takes."""
+        return self.plan.frames * (ROW.itemsize + 8) + self.plan.bytes
 
     def _survey(self, path: str) -> s.Plan:
         words = s.new_survey()
@@ -219,6 +229,8 @@ class Loader:
     def _chosen(self, counters: Words) -> Iterator[tuple[Records, Bytes]]:
         """Yield what is sent of each block, in file order; valid until the next."""
         options = self.options.words()
+        if self._faults is not None:  # what they do does not depend on the window, which is cut out of it
+            options[[r.FROM, r.TO]] = s.UNBOUND, s.FOREVER
         out = np.empty(0, np.uint8)
         rows = np.zeros(0, ROW)
         wanted = np.zeros(0, np.uint8)
@@ -238,8 +250,35 @@ class Loader:
             if count:
                 yield rows[:count], out
 
-    def _ordered(self) -> Iterator[tuple[Records, Bytes]]:
+    def _scheduled(self) -> Iterator[tuple[Records, Bytes]]:
         """Yield what is sent, in the order in which it is; valid until the next."""
+        if self._faults is None:
+            return self._ordered()
+        return self._faults.applied(self._ordered(), lambda: self._dissector.flows)
+
+    def _foresee(self, faults: Faults) -> dict[str, Any]:
+        """Find out what the faults come to, and make it the plan."""
+        words = s.new_survey()
+        sent = np.zeros(2, np.int64)
+
+        def take(rows: Records) -> None:
+            s.survey(rows, words)
+            sent[:] += len(rows), int(rows["length"].sum())
+
+        found = faults.foresee(self._ordered(), lambda: self._dissector.flows, take)
+        if sent[0] == 0:
+            raise SimbenchError("nothing is left to replay: all of it is lost to the faults, or outside the window")
+        self.plan = replace(
+            self.plan,
+            frames=int(sent[0]),
+            bytes=int(sent[1]),
+            first_ns=int(words[s.FIRST]),
+            last_ns=int(words[s.HIGHEST]),
+        )
+        return found
+
+    def _ordered(self) -> Iterator[tuple[Records, Bytes]]:
+        """Yield what the capture holds of it, in the order in which it is sent; valid until the next."""
         counters = np.zeros(r.COUNTERS, np.int64)
         if self.options.order == "file" or self.plan.farthest_ns == 0:
             yield from self._chosen(counters)
@@ -271,25 +310,6 @@ def _named(counters: Words, names: dict[str, int]) -> dict[str, int]:
     return {name: int(counters[word]) for name, word in names.items() if counters[word]}
 
 
-def join(rows: Records, arena: Bytes, more: Records, out: Bytes) -> tuple[Records, Bytes]:
-    """Return two lots of rows and their bytes as one, copied: the rows of the first, then those of the second."""
-    both = np.concatenate([rows, more])
-    data = np.empty(int(both["length"].sum()), np.uint8)
-    pack(both[: len(rows)], arena, data, 0)
-    pack(both[len(rows) :], out, data, int(both["length"][: len(rows)].sum()))
-    return both, data
-
-
-@kernel
-def pack(rows: Records, arena: Bytes, data: Bytes, at: int) -> None:
-    """Copy the rows' bytes to data[at:] without gaps and point the rows there."""
-    for k in range(len(rows)):
-        length = rows[k]["length"]
-        copy_bytes(data, at, arena, rows[k]["source"], length)
-        rows[k]["source"] = at
-        at += length
-
-
 @kernel
 def fill(
     rows: Records, arena: Bytes, start: int, ring: Records, data: Bytes, starts: Words, feed: Words, marks: Words
@@ -313,7 +333,7 @@ def fill(
     size = len(data)
     k = start
     while k < len(rows) and position - taken < capacity:
-        length = rows[k]["length"]
+        length = int(rows[k]["length"])
         place = written % size
         begin = written
         if place + length > size:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simbench.capture.reader import Capture
+    from simbench.faults.faults import Faults
     from simbench.recovery.servers import Servers
     from simbench.recovery.snapshot_loop import Accompanied
     from simbench.replay.replayer import Replayer
@@ -64,6 +65,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         result_fd: where the result is written as JSON; -1: stdout.
         parent: process that this one ends with; 0 none, -1 the one that started it.
         budget: bytes that may be loaded; a quarter of the available memory where None.
+        faults: text of a fault script; "" none.
+        feed: whose lines it names, as the text of a feed.toml.
+        start_ns: stamp of the capture's first frame, from which its times count.
+        only_line: the one line of every channel that the receiver listens to; "" all.
         order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
         serving: channels whose servers run beside the replay, until the receiver is done.
         exchange: path of the capture that they are made from.
@@ -84,6 +89,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result_fd: int = -1
     parent: int = -1
     budget: int | None = None
+    faults: str = ""
+    feed: str = ""
+    start_ns: int = 0
+    only_line: str = ""
     order: str = "time"
     max_idle_ns: int = 0
     from_ns: int = UNBOUND
@@ -157,7 +166,9 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
             config.everything, config.as_recorded, config.verify, end.max_frame,
         )  # fmt: skip
         loops = int(control.words[c.LOOPS])
-        loader = Loader(_capture(config), options, config.feeds, loops=loops, budget=config.budget)
+        loader = Loader(
+            _capture(config), options, config.feeds, loops=loops, budget=config.budget, faults=_faults(config)
+        )
         side = _shared(config.side_fd)
         if side is None:
             side = np.zeros(side_rows(loader.plan.frames) * stamps.ROW, np.int64)
@@ -180,6 +191,18 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
         return 0
     print(f"simbench replay: {control.reason}", file=sys.stderr)  # noqa: T201
     return 1
+
+
+def _faults(config: Config) -> Faults | None:
+    """Return the faults of a configuration."""
+    if not config.faults:
+        return None
+    from simbench.faults.faults import Faults
+    from simbench.feed.definition import parse
+
+    window = (UNBOUND if config.primed else config.from_ns), config.to_ns
+    only_line = config.only_line or None
+    return Faults(config.faults, parse(config.feed), config.start_ns, only_line=only_line, window=window)
 
 
 def _capture(config: Config) -> Capture | Accompanied:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from simbench.capture.checksum import add, fold, swap16
+from simbench.capture.seal import seal
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, NO_PAYLOAD
 from simbench.kernel.pure import copy_bytes, kernel, load_be16, store_be16, store_be32, store_be64
 
@@ -127,7 +127,7 @@ def rebuild(
         wanted: uint8[k], 1 for a flow of the feed.
         options: int64[OPTION_WORDS].
         counters: int64[COUNTERS], added to.
-        rows: ROW[m]; recorded, ordinal, source (in out) and length are filled.
+        rows: ROW[m]; recorded, ordinal, source (in out), length and flow are filled.
         out: uint8 of at least the block's bytes and HEADERS_6 a frame.
     """
     count = 0
@@ -171,6 +171,7 @@ def rebuild(
         row["ordinal"] = frame["ordinal"]
         row["source"] = at
         row["length"] = length
+        row["flow"] = flow
         counters[BYTES] += length
         at += length
         count += 1
@@ -196,13 +197,11 @@ def _compose(data: Bytes, frame: Any, flow: Any, broken: int, out: Bytes, at: in
             store_be32(out, at + 2, 0xFFFF_FFFF)
         store_be16(out, at + 12, 0x86DD)
         store_be32(out, ip, 0x6000_0000)
-        store_be16(out, ip + 4, 8 + size)
         store_be16(out, ip + 6, 17 << 8 | TTL)
         store_be64(out, ip + 8, flow["source_high"])
         store_be64(out, ip + 16, flow["source_low"])
         store_be64(out, ip + 24, flow["group_high"])
         store_be64(out, ip + 32, flow["group_low"])
-        total = add(out, ip + 8, ip + 40, 0)
     else:
         udp = ip + 20
         if (flow["group_low"] >> 28) & 0xF == 0xE:
@@ -213,24 +212,18 @@ def _compose(data: Bytes, frame: Any, flow: Any, broken: int, out: Bytes, at: in
             store_be32(out, at + 2, 0xFFFF_FFFF)
         store_be16(out, at + 12, 0x0800)
         store_be16(out, ip, 0x4500)
-        store_be16(out, ip + 2, 28 + size)
         store_be32(out, ip + 4, 0x4000)  # do not fragment
         store_be16(out, ip + 8, TTL << 8 | 17)
-        store_be16(out, ip + 10, 0)
         store_be32(out, ip + 12, flow["source_low"])
         store_be32(out, ip + 16, flow["group_low"])
-        store_be16(out, ip + 10, swap16(fold(add(out, ip, ip + 20, 0)) ^ 0xFFFF))
-        total = add(out, ip + 12, ip + 20, 0)
     store_be16(out, udp, load_be16(data, payload - 8))
     store_be16(out, udp + 2, flow["port"])
-    store_be16(out, udp + 4, 8 + size)
-    store_be16(out, udp + 6, 0)
     copy_bytes(out, udp + 8, data, payload, size)
-    total += swap16(17) + swap16(8 + size)  # of the pseudo header
-    check = swap16(fold(add(out, udp, udp + 8 + size, total)) ^ 0xFFFF)
+    length = udp + 8 + size - at
+    seal(out, at, length)
     if broken:
-        check ^= 0x5555
-    store_be16(out, udp + 6, check if check != 0 else 0xFFFF)
+        check = load_be16(out, udp + 6) ^ 0x5555
+        store_be16(out, udp + 6, check if check != 0 else 0xFFFF)
 
 
 @kernel

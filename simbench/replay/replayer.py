@@ -215,4 +215,5 @@ class Replayer:
             "largest_batch": int(words[c.LARGEST]),
             "sleeps": int(words[c.SLEEPS]),
             "margin_ns": int(words[c.MARGIN_NS]),
+            **({"faults": self.loader.foreseen} if self.loader.foreseen else {}),
         }

@@ -42,6 +42,7 @@ class Plan:
         exchange: capture that has what the exchange sent; the one that is replayed where None.
         conduct: how the servers that they ask behave.
         only_line: the one line of every channel that the receiver listens to.
+        faults: text of a fault script; "" none.
         watched: a terminal runs beside it and needs a core now and then.
     """
 
@@ -63,6 +64,7 @@ class Plan:
     exchange: Path | None = None
     conduct: Conduct = field(default_factory=Conduct)
     only_line: str | None = None
+    faults: str = ""
     watched: bool = False
 
 

@@ -44,6 +44,8 @@ class Session(Processes):
         from simbench.wire.probe import choose
 
         super().__init__()
+        if plan.faults:
+            check_faults(plan, source)
         self.source = source
         self.plan = plan
         speed = parse_speed(plan.speed)
@@ -105,7 +107,8 @@ class Session(Processes):
             side_fd=self._side_fd,
             block=self.plan.wait == "block",
             cpu=-1 if cpu is None else cpu,
-            verify=self.source.verify,
+            verify=self.source.verify
+            or bool(self.plan.faults),  # rebuilt frames have right ones: wrong ones are faults
             first_ns=self.source.first_ns,
             trace=min(frames, MOST_TRACED) if speed > 0 else 0,
             speed=max(0, speed) / 1e6,
@@ -129,6 +132,10 @@ class Session(Processes):
             control_fd=self.control.fd,
             side_fd=self._side_fd,
             result_fd=result_fd,
+            faults=plan.faults,
+            feed=dump(self.source.feed) if plan.faults else "",
+            start_ns=self.source.first_ns,
+            only_line=plan.only_line or "",
             order=plan.order,
             max_idle_ns=plan.max_idle_ns,
             from_ns=UNBOUND if plan.from_ns is None else plan.from_ns,
@@ -182,7 +189,8 @@ class Session(Processes):
         whole = result(received, wire=self.choice.wire, stack=self.stack, wait=self.plan.wait)
         if whole["recovery"]:
             whole["recovery"]["servers"] = replayed.pop("servers")
-        return {
+        done = replayed.pop("faults", None)
+        joined = {
             **whole,
             "speed": replayed["speed"],
             "sent": replayed["sent"],
@@ -191,6 +199,21 @@ class Session(Processes):
             "phase": replayed["phase"],
             "reason": replayed["reason"],
         }
+        if done is not None:
+            from simbench.faults.report import report
+
+            joined["faults"] = report(done, joined, self.source.feed)
+        return joined
+
+
+def check_faults(plan: Plan, source: Source) -> None:
+    """Refuse a fault script that is wrong, or that cannot be applied to the frames of a plan, in one line."""
+    from simbench.errors import SimbenchError
+    from simbench.faults.script import CHANGED_AS_RECORDED, parse
+
+    if plan.as_recorded:
+        raise SimbenchError(CHANGED_AS_RECORDED)
+    parse(plan.faults, source.feed)
 
 
 def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dict[str, Any]:

@@ -185,6 +185,13 @@ def test_a_layout_has_the_size_of_what_is_read(toy: ModuleType) -> None:
     assert sizes == {"packet": toy.HEADER_SIZE, "Q": toy.SIZE, "T": toy.SIZE}
 
 
+def test_its_packets_can_be_cut_and_numbered_anew(toy: ModuleType) -> None:
+    """What the page says of fault scripts: the pieces are packets that go on from one another."""
+    pieces = toy.PROTOCOL.rewriting.cut(packet(42, BID, ASK, TRADE), 2)
+    assert pieces == [(packet(42, BID, ASK), 0, 2), (packet(44, TRADE), 2, 1)]
+    assert toy.PROTOCOL.rewriting.joined([piece for piece, _, _ in pieces], 3) == packet(42, BID, ASK, TRADE)
+
+
 def test_the_page_shows_the_file() -> None:
     """Every Python snippet that the page says is of the file stands in it, word for word."""
     source = FILE.read_text(encoding="utf-8")
