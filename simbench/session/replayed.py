@@ -39,6 +39,7 @@ class Session(Processes):
     """
 
     def __init__(self, source: Source, plan: Plan) -> None:
+        from simbench.capture.reader import open_capture
         from simbench.wire.open import open_wire
         from simbench.wire.probe import choose
 
@@ -51,6 +52,8 @@ class Session(Processes):
         self.choice = choose(plan.wire, asked)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
         recovered = recovering(source.feed, plan.recover)
+        if plan.exchange is not None:
+            open_capture(plan.exchange)  # a mistake in its name is said before anything starts
         self._wire = self._owned.enter_context(
             open_wire(
                 self.choice.wire,
