@@ -113,7 +113,7 @@ def recovery(found: Mapping[str, Any]) -> str:
     if not took["n"]:
         return said
     return (
-        f"{said}; time to recover p50 {span(took['p50'])}, p90 {span(took['p90'])}, p99 {span(took['p99'])}, "
+        f"{said}\ntime to recover p50 {span(took['p50'])}, p90 {span(took['p90'])}, p99 {span(took['p99'])}, "
         f"at most {span(took['max'])}"
     )
 

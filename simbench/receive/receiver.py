@@ -137,7 +137,7 @@ class Receiver:
             sequencer=Sequencer.create(
                 [len(channel.lines) for channel in feed.channels],
                 settings,
-                [channel.recover != "none" and channel.server is not None for channel in feed.channels],
+                [channel.recover in {None, "retransmit"} and channel.server is not None for channel in feed.channels],
                 [self.protocol(number).sequence_wrap for number in range(len(feed.channels))],
             ),
             protocols=np.concatenate(states),

@@ -78,6 +78,7 @@ def asking(feed: Feed, servers: Mapping[int, str]) -> Feed:
 
 def _asking(channel: Channel, server: str | None) -> Channel:
     if server is None:
-        return msgspec.structs.replace(channel, recover="none") if channel.recover == RETRANSMIT else channel
+        unsaid = channel.recover in {None, RETRANSMIT}  # a channel that recovers otherwise goes on doing so
+        return msgspec.structs.replace(channel, recover="none") if unsaid else channel
     feeds = (FeedRole(role=ROLE, group=server), *channel.feeds)
     return msgspec.structs.replace(channel, feeds=feeds, recover=RETRANSMIT)

@@ -40,6 +40,7 @@ class Session(Processes):
     """
 
     def __init__(self, source: Source, plan: Plan) -> None:
+        from simbench.capture.reader import open_capture
         from simbench.wire.open import open_wire
         from simbench.wire.probe import choose
 
@@ -55,6 +56,8 @@ class Session(Processes):
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
         self.feed, self._looped = with_loops(choosing(source.feed, plan.recover))
         recovered = recovering(self.feed, plan.recover)
+        if plan.exchange is not None:
+            open_capture(plan.exchange)  # a mistake in its name is said before anything starts
         self._wire = self._owned.enter_context(
             open_wire(
                 self.choice.wire,

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from runs import until
-from small_feeds import ITCH, digests, frames, levels, rebuilt, rewrite
+from small_feeds import ITCH, MDP3, digests, frames, levels, rebuilt, rewrite
 
 from simbench.capture.reader import open_capture
 from simbench.errors import SimbenchError
 from simbench.feed.definition import parse
+from simbench.feed.layout import C_ASKS
+from simbench.feed.sequencer import Settings
+from simbench.feed.streams import channel_base
 from simbench.measure import telemetry as t
+from simbench.receive.receiver import Receiver
+from simbench.receive.recovery import servers_of
 from simbench.recovery.conduct import Conduct
 from simbench.recovery.servers import Servers
 from simbench.recovery.udp import bind, where
@@ -88,6 +93,37 @@ def same(expected: dict[str, Any], found: dict[str, Any]) -> None:
     """Demand the books of the whole capture, and that there are some."""
     assert levels(expected) > 50
     assert digests(found["book"]) == digests(expected)
+
+
+CHANNEL = """[[channel]]
+venue = "v"
+name = "{number}"
+protocol = "{protocol}"
+{said}
+[[channel.line]]
+name = "A"
+group = "239.1.1.1:500{number}"
+[[channel.feed]]
+role = "retransmission"
+group = "10.0.0.1:17000"
+"""
+
+
+def test_channels_that_are_not_meant_ask_nobody() -> None:
+    """A server in feed.toml is asked by the channels that recover by retransmission, and by no others beside them."""
+    said = [ITCH, "retransmit"], [ITCH, ""], [MDP3, "snapshot"], [ITCH, "none"]
+    text = "".join(
+        CHANNEL.format(number=number, protocol=protocol, said=f'recover = "{recover}"' if recover else "")
+        for number, (protocol, recover) in enumerate(said)
+    )
+    feed = parse(text)
+
+    asked = asking(feed, own_servers(feed, recovering(feed, None)))
+
+    assert [channel.recover for channel in asked.channels] == ["retransmit", "none", "snapshot", "none"]
+    assert servers_of(asked) == {0: "10.0.0.1:17000"}
+    memory = Receiver(asked, settings=Settings(recover="retransmit")).state.sequencer.memory
+    assert [int(memory[channel_base(memory, number) + C_ASKS]) for number in range(4)] == [1, 0, 0, 0]
 
 
 def test_a_feed_without_a_server_cannot_be_asked(itch: Path) -> None:
