@@ -118,9 +118,11 @@ class _Join:
         self._feed = feed
         self._channels = found["book"]["channels"]
         self._loops = max(1, int(found["replayer"]["loops"]))
-        self._recovered = any(
-            gap["outcome"] not in {"lost", *FILLED} for channel in self._channels for gap in channel["gaps"]
-        )
+        # Who asks for what is missing does not give it up: what comes late may still fill the hole, and is no gap then.
+        self._asks = [
+            definition.recover == "retransmit" or any(gap["outcome"] == "retransmission" for gap in channel["gaps"])
+            for definition, channel in zip(feed.channels, self._channels, strict=True)
+        ]
         # By (channel, stream): the numbers of the receiver's epochs in their order, and of each the gaps.
         self._epochs: dict[tuple[int, int], list[int]] = {}
         noticed: dict[tuple[int, int], list[Range]] = {}
@@ -198,7 +200,7 @@ class _Join:
             damaged = [(a, b) for c, s, a, b in self._done["damaged"] if (c, s) == (channel, stream)]
             for era, epoch in zip(eras, numbers, strict=False):
                 expected = [(a, b) for a, b in era["gaps"]]
-                late = [(a, b) for a, b in era["late"]] if self._recovered else []
+                late = [(a, b) for a, b in era["late"]] if self._asks[channel] else []
                 noticed = self._noticed.get((channel, epoch), NOBODY)
                 place = {"channel": self._feed.channels[channel].name, "stream": stream, "epoch": epoch}
                 made = [(a, b) for a, b in noticed.pairs.tolist()]

@@ -20,7 +20,6 @@ from simbench.feed.layout import (
     G_EPOCH,
     G_FILLED,
     G_FIRST,
-    G_INSTRUMENTS,
     G_LAST,
     G_LATE,
     G_LINES,
@@ -244,7 +243,6 @@ def record(
     memory[row + G_FILLED] = NIL
     memory[row + G_REQUESTS] = 0
     memory[row + G_MESSAGES] = NIL
-    memory[row + G_INSTRUMENTS] = NIL
     memory[row + G_LATE] = 0
     _note_lines(memory, stream, row, last, closed)
     memory[row + G_PREVIOUS] = NIL

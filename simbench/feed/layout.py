@@ -204,8 +204,7 @@ G_PREVIOUS: Final = 13  # the stream's lost record before it
 G_REQUESTS: Final = 14  # how often it was asked for
 G_STATES: Final = 15  # two bits a line: the state it was in then
 G_MESSAGES: Final = 16  # decoded from the packets that filled it; NIL while nobody has told
-G_INSTRUMENTS: Final = 17  # that it touched; NIL while nobody has told
-RECORD_WORDS: Final = 18
+RECORD_WORDS: Final = 17
 
 # A stream: the words below, then the window of digests, then its lines.
 S_KEY: Final = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from fault_bench import load, offline
 
@@ -120,6 +121,21 @@ def test_a_gap_that_nobody_caused_is_a_failure(truth: Done) -> None:
     (failure,) = report(done, found, truth[2])["failures"]
     assert (failure["what"], failure["first"], failure["last"]) == ("nobody caused", 700, 701)
     assert failure["said"] == "700 to 701 are a gap that nobody caused"
+
+
+def test_what_comes_late_may_be_a_gap_or_not_where_it_is_asked_for(mdp3: Path, truth: Done) -> None:
+    """A receiver that requests what is missing may fill the hole with what a line brings in the meantime."""
+    done = load(mdp3, '[[fault]]\nkind = "delay"\nsequence = 300\ndelay = "50ms"').foreseen
+    (stream,) = done["streams"]
+    assert stream["eras"][0]["gaps"] == stream["eras"][0]["late"] == [[300, 300]]
+    _, found = changed(truth)
+    channel = found["book"]["channels"][0]
+    channel["epochs"] = [{**channel["epochs"][0], **{name: stream["eras"][0][name] for name in ("first", "last")}}]
+    channel["gaps"] = []
+    (failure,) = report(done, found, truth[2])["failures"]
+    assert (failure["what"], failure["first"]) == ("not noticed", 300)
+    asking = msgspec.structs.replace(truth[2].channels[0], recover="retransmit")
+    assert report(done, found, msgspec.structs.replace(truth[2], channels=(asking,)))["failures"] == []
 
 
 def test_an_epoch_too_few_is_a_failure(truth: Done) -> None:
