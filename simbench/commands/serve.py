@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from simbench.commands import show
-from simbench.commands.times import duration_ns
 from simbench.errors import SimbenchError
+from simbench.times import duration_ns
 
 if TYPE_CHECKING:
     from pathlib import Path
