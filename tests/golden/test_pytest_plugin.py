@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 KERNELS = str(cache.directory())  # before pytester moves the home: the processes of a run would compile everything
 ROOT = Path(__file__).resolve().parents[2]
+ALREADY_LOADED = (
+    "ignore:Module already imported"  # where the plug-in is installed, this process has it from the outer run
+)
 OFFLINE = ("--captures", "captures", "--captures-wire", "none")
 
 
@@ -47,7 +50,7 @@ def run(pytester: pytest.Pytester, project: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("SIMBENCH_CACHE", KERNELS)
     return lambda *arguments: pytester.runpytest_inprocess(
-        "-p", "simbench.pytest", "-p", "no:cacheprovider", "-W", "error", *arguments
+        "-p", "simbench.pytest", "-p", "no:cacheprovider", "-W", "error", "-W", ALREADY_LOADED, *arguments
     )
 
 
