@@ -257,9 +257,11 @@ def _watch(replayer: Replayer, parent: int, waker: int, wakes: int, *, serving: 
     deserted = False
 
     def follow(pid: int, reason: int) -> None:
+        nonlocal deserted
         try:
             fd = os.pidfd_open(pid)
-        except ProcessLookupError:
+        except ProcessLookupError:  # gone before it could be followed
+            deserted = True
             control.stop(reason)
             return
         reasons[fd] = reason
