@@ -179,16 +179,23 @@ def define(
 
 
 @direct
+def miss(memory: Words, channel: int, instrument: int, sequence: int, time: int) -> None:
+    """Note that a sequence leaves some of its instrument's out: the book is stale in front of it."""
+    missing = sequence - memory[instrument + SEQUENCE] - 1
+    count_anomaly(memory, channel, INSTRUMENT_GAP, missing, time)
+    memory[instrument + HOLES] += missing
+    if memory[instrument + STATE] != STALE:
+        memory[instrument + STALE_SINCE] = time
+    memory[instrument + STATE] = STALE
+
+
+@direct
 def follow(memory: Words, channel: int, instrument: int, sequence: int, time: int) -> None:
     """Take note of an instrument sequence: what it leaves out makes the book stale."""
     last = memory[instrument + SEQUENCE]
     if last >= 0:
         if sequence > last + 1:
-            count_anomaly(memory, channel, INSTRUMENT_GAP, sequence - last - 1, time)
-            memory[instrument + HOLES] += sequence - last - 1
-            if memory[instrument + STATE] == CURRENT:
-                memory[instrument + STALE_SINCE] = time
-            memory[instrument + STATE] = STALE
+            miss(memory, channel, instrument, sequence, time)
         elif sequence < last:
             count_anomaly(memory, channel, INSTRUMENT_BACKWARD, 1, time)
             return

@@ -93,6 +93,8 @@ AWAITED: Final = 2  # a book that missed something waits for one (waiting.py)
 REFRESHES: Final = 3  # or is emptied and goes on
 
 WAIT_WORDS: Final = 16  # of a waiting event: the next one of its instrument, then the fields of EVENT
+WAIT_SEQUENCE: Final = 6  # its instrument's
+WAIT_TIME: Final = 13
 WAIT_ROWS: Final = 1 << 16  # 8 MiB: what 100 instruments send in some seconds
 
 BY_ORDER: Final = 0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench import event
 from simbench.book import layout as at
-from simbench.book.instruments import count_anomaly, touch
+from simbench.book.instruments import miss, touch
 from simbench.book.rungs import empty_ladder
 from simbench.kernel.pure import direct, signed, unsigned
 
@@ -55,13 +55,10 @@ def pass_or_wait(memory: Words, channel: int, instrument: int, what: Any, kind: 
         if last < 0 or sequence <= last + 1:
             memory[instrument + at.CONFIRMED] = packet
             return True
-        count_anomaly(memory, channel, at.INSTRUMENT_GAP, sequence - last - 1, time)
-        memory[instrument + at.HOLES] += sequence - last - 1
-        memory[instrument + at.STALE_SINCE] = time
+        miss(memory, channel, instrument, sequence, time)
         if memory[words + at.CHANNEL_SNAPSHOTS] == at.REFRESHES:
             _refresh(memory, instrument, sequence)
             return True
-        memory[instrument + at.STATE] = at.STALE
         memory[instrument + at.NEEDED] = sequence - 1
     elif memory[instrument + at.NEEDED] == 0:
         if sequence == 1:
@@ -150,14 +147,14 @@ def _wait(memory: Words, channel: int, instrument: int, what: Any, sequence: int
     memory[word + 3] = signed(what["flags"])
     memory[word + 4] = signed(what["level"])
     memory[word + 5] = signed(what["orders"])
-    memory[word + 6] = sequence
+    memory[word + at.WAIT_SEQUENCE] = sequence
     memory[word + 7] = signed(what["instrument"])
     memory[word + 8] = signed(what["order"])
     memory[word + 9] = signed(what["other"])
     memory[word + 10] = signed(what["priority"])
     memory[word + 11] = signed(what["price"])
     memory[word + 12] = signed(what["quantity"])
-    memory[word + 13] = signed(what["time"])
+    memory[word + at.WAIT_TIME] = signed(what["time"])
     memory[word + 14] = signed(what["sequence"])
     if memory[instrument + at.WAIT_FIRST] == 0:
         memory[instrument + at.WAIT_FIRST] = row
@@ -208,9 +205,9 @@ def gather(memory: Words, events: Any, room: int) -> int:
     row = memory[instrument + at.WAIT_FIRST]
     while row != 0 and count < room:
         word = memory[at.WAITING] + row * at.WAIT_WORDS
-        if memory[word + 6] > reached + 1:
+        if memory[word + at.WAIT_SEQUENCE] > reached + 1:
             break
-        if memory[word + 6] > reached:
+        if memory[word + at.WAIT_SEQUENCE] > reached:
             reached += 1
             out = events[count]
             out["kind"] = memory[word + 1]
@@ -218,14 +215,14 @@ def gather(memory: Words, events: Any, room: int) -> int:
             out["flags"] = memory[word + 3]
             out["level"] = memory[word + 4]
             out["orders"] = memory[word + 5]
-            out["instrument_sequence"] = memory[word + 6]
+            out["instrument_sequence"] = memory[word + at.WAIT_SEQUENCE]
             out["instrument"] = unsigned(memory[word + 7])
             out["order"] = unsigned(memory[word + 8])
             out["other"] = unsigned(memory[word + 9])
             out["priority"] = unsigned(memory[word + 10])
             out["price"] = memory[word + 11]
             out["quantity"] = memory[word + 12]
-            out["time"] = memory[word + 13]
+            out["time"] = memory[word + at.WAIT_TIME]
             out["sequence"] = unsigned(memory[word + 14])
             count += 1
         row = _free(memory, row)
@@ -237,20 +234,12 @@ def gather(memory: Words, events: Any, room: int) -> int:
     memory[at.DRAINING] = memory[instrument + at.NEXT_DRAINED]
     memory[at.RESTORED] = index
     if row != 0:
-        _find_hole(memory, instrument, memory[at.WAITING] + row * at.WAIT_WORDS)
+        word = memory[at.WAITING] + row * at.WAIT_WORDS
+        sequence = memory[word + at.WAIT_SEQUENCE]
+        miss(memory, memory[instrument + at.CHANNEL], instrument, sequence, memory[word + at.WAIT_TIME])
+        memory[instrument + at.NEEDED] = sequence - 1
         memory[at.RESTORED] = -1
     return -1
-
-
-@direct
-def _find_hole(memory: Words, instrument: int, word: int) -> None:
-    """Make an instrument stale again in front of an event that waits."""
-    missing = memory[word + 6] - memory[instrument + at.SEQUENCE] - 1
-    count_anomaly(memory, memory[instrument + at.CHANNEL], at.INSTRUMENT_GAP, missing, memory[word + 13])
-    memory[instrument + at.HOLES] += missing
-    memory[instrument + at.STATE] = at.STALE
-    memory[instrument + at.STALE_SINCE] = memory[word + 13]
-    memory[instrument + at.NEEDED] = memory[word + 6] - 1
 
 
 @direct
