@@ -32,15 +32,10 @@ from simbench.feed.layout import (
     INVALIDS,
     K_RECORD,
     LATE,
-    NEED_ROOM,
     NIL,
-    OUT_FIRST,
-    OUT_MORE,
     OUT_RECORD,
-    OUT_SENT,
     OUT_SKIP,
     OUT_STREAM,
-    OUT_UNITS,
     REFUSED,
     RETRANSMITTED,
     S_DUE,
@@ -54,12 +49,11 @@ from simbench.feed.layout import (
     S_SURE,
     S_TOP,
     SEEN,
-    SEQUENCE_LIMIT,
     UNASKED,
 )
 from simbench.feed.passage import expire
 from simbench.feed.slab import hold, slot_row, store
-from simbench.feed.streams import channel_base, find, has_room
+from simbench.feed.streams import channel_base, examine, find
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import UNSEQUENCED
 
@@ -87,16 +81,9 @@ def offer_retransmitted(
     """
     first, units, sent = header[0]["first"], header[0]["units"], header[0]["sent"]
     end = first + units
-    memory[OUT_SKIP] = 0
-    memory[OUT_MORE] = 0
-    memory[OUT_FIRST] = first
-    memory[OUT_UNITS] = units
-    memory[OUT_SENT] = sent
-    if not (0 <= first <= SEQUENCE_LIMIT and 0 <= units <= SEQUENCE_LIMIT):
-        memory[INVALIDS] += 1
-        return INVALID
-    if not has_room(memory, channel, header[0]["end"] - header[0]["start"]):
-        return NEED_ROOM
+    refusal = examine(memory, channel, header)
+    if refusal != 0:
+        return refusal
     counts = channel_base(memory, channel)
     stream = find(memory, channel, header[0]["stream"])
     if stream == NIL or memory[stream + S_STATE] == EMPTY or header[0]["flags"] & UNSEQUENCED:

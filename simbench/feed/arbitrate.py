@@ -50,8 +50,6 @@ from simbench.feed.layout import (
     EMPTY,
     HEARTBEAT,
     HELD,
-    INVALID,
-    INVALIDS,
     JOINING,
     L_CONFLICTS,
     L_DATAGRAMS,
@@ -115,7 +113,7 @@ from simbench.feed.layout import (
 from simbench.feed.missing import track
 from simbench.feed.passage import expire
 from simbench.feed.slab import hold, store
-from simbench.feed.streams import create, find, has_room
+from simbench.feed.streams import create, examine, find
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import END_OF_SESSION, UNSEQUENCED
 
@@ -199,16 +197,9 @@ def _consider(
     """Judge a packet that is not simply the next or a duplicate in order."""
     first, units, flags = header[0]["first"], header[0]["units"], header[0]["flags"]
     session, sent = header[0]["session"], header[0]["sent"]
-    memory[OUT_SKIP] = 0
-    memory[OUT_MORE] = 0
-    memory[OUT_FIRST] = first
-    memory[OUT_UNITS] = units
-    memory[OUT_SENT] = sent
-    if not (0 <= first <= SEQUENCE_LIMIT and 0 <= units <= SEQUENCE_LIMIT):
-        memory[INVALIDS] += 1
-        return INVALID
-    if not has_room(memory, channel, header[0]["end"] - header[0]["start"]):
-        return NEED_ROOM
+    refusal = examine(memory, channel, header)
+    if refusal != 0:
+        return refusal
     stream = find(memory, channel, header[0]["stream"])
     if stream == NIL:
         stream = create(memory, channel, header[0]["stream"])

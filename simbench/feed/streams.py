@@ -14,6 +14,8 @@ from simbench.feed.layout import (
     EMPTY,
     EPOCH,
     HOLE,
+    INVALID,
+    INVALIDS,
     L_EPOCH,
     L_FAST,
     L_FIRST_AT,
@@ -22,9 +24,15 @@ from simbench.feed.layout import (
     L_RUN_SLOT,
     LINE_WORDS,
     LINES_AT,
+    NEED_ROOM,
     NEEDED_BYTES,
     NEVER,
     NIL,
+    OUT_FIRST,
+    OUT_MORE,
+    OUT_SENT,
+    OUT_SKIP,
+    OUT_UNITS,
     RANGE,
     RECORD,
     RUN,
@@ -45,6 +53,7 @@ from simbench.feed.layout import (
     S_STATE,
     S_TAIL,
     S_WAITING,
+    SEQUENCE_LIMIT,
     SLOT_BYTES,
     STREAM,
     STREAM_SIZE,
@@ -61,7 +70,7 @@ from simbench.feed.layout import (
 from simbench.kernel.pure import kernel, mix
 
 if TYPE_CHECKING:
-    from simbench.feed.layout import Words
+    from simbench.feed.layout import Headers, Words
 
 CHANNEL_SEED = 0x2545F491  # scatters equal stream keys of different channels
 SLOT_LIMIT = 65_536
@@ -139,6 +148,21 @@ def has_room(memory: Words, channel: int, length: int) -> bool:
         memory[NEEDED_BYTES] = length
         return False
     return has_rows(memory, rows_for(channel_lines(memory, channel), memory[RUN]), 2)
+
+
+@kernel
+def examine(memory: Words, channel: int, header: Headers) -> int:
+    """Write down what a packet's header says; return 0, or why the packet goes no further: INVALID, NEED_ROOM."""
+    first, units = header[0]["first"], header[0]["units"]
+    memory[OUT_SKIP] = 0
+    memory[OUT_MORE] = 0
+    memory[OUT_FIRST] = first
+    memory[OUT_UNITS] = units
+    memory[OUT_SENT] = header[0]["sent"]
+    if not (0 <= first <= SEQUENCE_LIMIT and 0 <= units <= SEQUENCE_LIMIT):
+        memory[INVALIDS] += 1
+        return INVALID
+    return 0 if has_room(memory, channel, header[0]["end"] - header[0]["start"]) else NEED_ROOM
 
 
 @kernel
