@@ -1,24 +1,22 @@
 """A capture with the snapshot feeds that the exchange would have sent beside its lines.
 
-A receiver of its own follows what the exchange sent. At every cycle, counted from the capture's first frame, the books
-are taken as they are, and the loop is sent over the cycle that follows, as on a channel of many instruments. Behind the
-last frame comes one more loop, so that what was lost at the very end can be recovered too.
+An offline run of its own follows what the exchange sent. At every cycle, counted from the capture's first frame, the
+books are taken as they are, and the loop is sent over the cycle that follows, as on a channel of many instruments.
+Behind the last frame comes one more loop, so that what was lost at the very end can be recovered too.
 """
 
 from __future__ import annotations
 
 from heapq import merge
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from simbench.capture.block import Block
-from simbench.capture.dissect import Dissector
 from simbench.capture.frames import craft_udp, route
 from simbench.frame import FRAME
-from simbench.receive import pipeline
-from simbench.receive.receiver import FLOWS, Receiver
+from simbench.receive.offline import Offline, Source
 from simbench.recovery.cme_snapshot import snapshot_packets
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from simbench.capture.reader import Capture
     from simbench.feed.definition import Feed
+    from simbench.receive.receiver import Receiver
 
 SOURCE: Final = "10.255.0.1"  # that the loops are sent from
 FIRST_ORDINAL: Final = 1 << 39  # behind those of any capture
@@ -104,22 +103,17 @@ class Accompanied:
 
     def _packets(self) -> Iterator[Timed]:
         """Yield the packets of all loops in the order of their times."""
-        receiver = Receiver(self._feed, verify=self._verify)
-        dissector = Dissector(checksums="verify" if self._verify else "ignore", capacity=FLOWS)
-        words: Any = receiver.state.words
-        due = last = 0
-        for block in self._exchange.blocks():
-            dissector.dissect(block)
-            last = max(last, int(block.frames["stamp"].max()))
-            due = due or int(block.frames["stamp"][0]) + self._cycle
-            words[pipeline.UNTIL] = due
-            while receiver.take(block.data, block.frames, dissector.flows) == pipeline.STOPPED:
-                yield from self._loop(receiver, due)
-                due += self._cycle
-                words[pipeline.UNTIL] = due
-        if due:
-            receiver.finish()
-            yield from self._loop(receiver, max(due, last + 1))
+        first = next(self._exchange.blocks(), None)
+        if first is None:
+            return
+        due = int(first.frames["stamp"][0]) + self._cycle
+        run = Offline(Source(self._exchange, self._feed, self._verify, first_ns=due - self._cycle, notes=()))
+        run.until(due)
+        while run.advance():
+            yield from self._loop(run.receiver, due)
+            due += self._cycle
+            run.until(due)
+        yield from self._loop(run.receiver, max(due, run.last_ns + 1))
 
     def _loop(self, receiver: Receiver, sent_ns: int) -> Iterator[Timed]:
         loops = [
