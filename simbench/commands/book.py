@@ -56,9 +56,7 @@ def book(
         show.console().print(show.result(found, depth=depth, instrument=instrument is not None))
     for difference in differences:
         show.complain(difference)
-    lost = any(gap["outcome"] == "lost" for channel in found["channels"] for gap in channel["gaps"])
-    wrong = found["messages"]["malformed"] or found["anomalies"]["snapshot_differs"]
-    return int(bool(lost or wrong or differences))
+    return int(show.damaged(found) or bool(differences))
 
 
 def _prepare(source: Source, line: str | None, *, paranoid: bool) -> tuple[Offline, Callable[[], list[str]]]:

@@ -149,9 +149,7 @@ def outcome(found: Mapping[str, Any]) -> int:
     faults = found.get("faults")
     if faults is not None and faults["judged"]:
         return int(bool(faults["failures"]))
-    book = found["book"]
-    lost = any(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
-    return int(lost or bool(book["messages"]["malformed"] or book["anomalies"]["snapshot_differs"]))
+    return int(show.damaged(found["book"]))
 
 
 def check_target(path: Path | None) -> None:

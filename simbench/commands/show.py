@@ -153,6 +153,16 @@ def complain(line: str) -> None:
     Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
 
 
+def damaged(found: Mapping[str, Any]) -> bool:
+    """Tell whether sequences were lost, packets malformed, or a snapshot differed from its book.
+
+    Args:
+        found: a result in the shape of `book --json`.
+    """
+    lost = any(gap["outcome"] == "lost" for channel in found["channels"] for gap in channel["gaps"])
+    return bool(lost or found["messages"]["malformed"] or found["anomalies"]["snapshot_differs"])
+
+
 def announce_compilation() -> None:
     """Say that a first run compiles, where it will."""
     from simbench.kernel import cache
