@@ -47,9 +47,10 @@ def receive(
     from simbench.receive.discover import adapted, read
     from simbench.session import Listening
     from simbench.session.recovering import asking, own_servers, recovering
+    from simbench.session.snapshotting import choosing
     from simbench.wire.open import nic_receiver
 
-    definition = adapted(read(feed), protocol, schema)
+    definition = choosing(adapted(read(feed), protocol, schema), recover)
     definition = asking(definition, own_servers(definition, recovering(definition, recover)))
     spec = nic_receiver(interface, stack=stack, mode=mode, groups=joined(definition))
     session = Listening(

@@ -144,7 +144,7 @@ class Protocol:
         snapshots: whether a book is only known from a snapshot on (book/snapshots.py), and snapshot flows are decoded;
             those of other protocols are counted and left alone. Not for books that are kept order by order.
         is_snapshot: whether a payload comes from a snapshot flow; for guessing.
-        recovery: how a channel can recover, in the words of feed.toml: "retransmit", "snapshot", "natural".
+        recovery: how books that missed something can be made right, in the words of feed.toml: "snapshot", "natural".
         sessions: reads the names of the sessions seen out of a state, by index.
         detect: sure signs in a payload that this is, or is not, the protocol; for guessing.
         layouts: every block of the wire by name, as rows of (field, offset, type); for documentation and tests.

@@ -117,6 +117,7 @@ def test_mistakes_of_the_user_are_one_line(
         ("receive", "--on", "nosuch0", "--feed", itch.parent / "feed.toml"),
         ("receive", "--on", "lo"),
         ("receive", "--on", "lo", "--feed", itch.parent / "feed.toml", "--recover", "retransmit"),
+        ("receive", "--on", "lo", "--feed", itch.parent / "feed.toml", "--recover", "snapshot"),
         ("verify", tmp_path),
         ("verify", tmp_path / "nowhere"),
         ("golden", tmp_path),
