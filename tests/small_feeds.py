@@ -130,8 +130,12 @@ def finish(run: Offline) -> None:
 
 def levels(found: dict[str, Any]) -> int:
     """Count the levels of all books: an equality of empty books is none."""
-    sides = ("bids", "asks", "implied_bids", "implied_asks")
-    return sum(len(book[side]) for book in found["books"] for side in sides)
+    return sum(len(side) for book in ladders(found) for side in book)
+
+
+def ladders(found: dict[str, Any]) -> list[list[list[Any]]]:
+    """Return the levels of all books, side by side."""
+    return [[book[side] for side in ("bids", "asks", "implied_bids", "implied_asks")] for book in found["books"]]
 
 
 def digests(found: dict[str, Any]) -> list[tuple[str, str]]:

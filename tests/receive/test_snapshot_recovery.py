@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_feeds import MDP3, Frame, frames, make, rewrite
+from small_feeds import MDP3, Frame, frames, ladders, levels, make, rewrite
 
 from simbench.book import layout
 from simbench.errors import SimbenchError
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-A, B = "239.192.31.1:14999", "239.192.32.1:15999"
-SIDES = ("bids", "asks", "implied_bids", "implied_asks")
 LINE_GROUPS = (bytes([239, 192, 31, 1]), bytes([239, 192, 32, 1]))
 STEP_NS = 250_000_000
 
@@ -67,11 +65,6 @@ def moments(path: Path) -> list[dict[str, Any]]:
             return found
 
 
-def ladders(result: dict[str, Any]) -> list[list[Any]]:
-    """Return the levels of all books."""
-    return [[book[side] for side in SIDES] for book in result["books"]]
-
-
 def test_books_are_right_again_after_the_next_loop(clean: Path, tmp_path: Path) -> None:
     """Two thirds of the capture have holes; the last third is long enough for two loops."""
     lost = some_holes(clean)
@@ -83,7 +76,7 @@ def test_books_are_right_again_after_the_next_loop(clean: Path, tmp_path: Path) 
     assert any(ladders(a) != ladders(b) for a, b in zip(alone, truth, strict=True))  # the holes do harm
     assert any(book["state"] == "stale" for book in alone[-1]["books"])
     late = len(truth) - 3
-    assert sum(len(side) for book in ladders(truth[late]) for side in book) > 0
+    assert levels(truth[late]) > 0
     for expected, result in zip(truth[late:], found[late:], strict=True):
         assert ladders(expected) == ladders(result)
     assert {book["state"] for book in found[-1]["books"]} == {"current"}

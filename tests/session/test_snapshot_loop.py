@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_feeds import MDP3, frames, make, rebuilt, rewrite
+from small_feeds import MDP3, frames, ladders, levels, make, rebuilt, rewrite
 
 from simbench.errors import SimbenchError
 from simbench.receive.offline import open_source
@@ -15,7 +15,6 @@ from simbench.session import run_quietly
 if TYPE_CHECKING:
     from pathlib import Path
 
-SIDES = ("bids", "asks", "implied_bids", "implied_asks")
 STEP_NS = 400_000_000
 
 
@@ -33,11 +32,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, int]:
     return whole, holed, len(lost)
 
 
-def ladders(result: dict[str, Any]) -> list[list[Any]]:
-    """Return the levels of all books."""
-    return [[book[side] for side in SIDES] for book in result["books"]]
-
-
 @pytest.mark.parametrize("speed", ["max", "2"])
 def test_books_are_those_of_the_whole_capture(pair: tuple[Path, Path, int], speed: str) -> None:
     """The loop is made from what the exchange sent, and every gap ends by it; the books are the clean run's."""
@@ -50,7 +44,7 @@ def test_books_are_those_of_the_whole_capture(pair: tuple[Path, Path, int], spee
     assert channel["snapshots"]["taken"] > 0
     assert {book["state"] for book in found["books"]} == {"current"}
     clean = rebuilt(whole)
-    assert sum(len(side) for book in ladders(clean) for side in book) > 0
+    assert levels(clean) > 0
     assert ladders(found) == ladders(clean)
 
 
