@@ -19,7 +19,7 @@ click.rich_click.TEXT_MARKUP = "rich"
 click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
     "simbench": [
-        {"name": "Look", "commands": ["info", "book"]},
+        {"name": "Look", "commands": ["info", "book", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
@@ -191,6 +191,18 @@ def receive(**arguments: Any) -> int:
 def serve(**arguments: Any) -> int:
     """Serve what a capture's exchange would to those who missed something, for a handler of your own."""
     from simbench.commands.serve import serve as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.option(
+    "--seconds", type=click.FloatRange(0.1, 60), default=2.0, show_default=True, help="To watch each core for."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+def doctor(**arguments: Any) -> int:
+    """Try what can be done here, and say what to change before anything is measured."""
+    from simbench.commands.doctor import doctor as command
 
     return command(**arguments)
 

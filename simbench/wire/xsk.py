@@ -30,6 +30,7 @@ SOL_XDP: Final = 283
 MMAP_OFFSETS, RX_RING, TX_RING, UMEM_REG, FILL_RING, COMPLETION_RING, STATISTICS = 1, 2, 3, 4, 5, 6, 7
 PAGE_OFFSETS: Final = {RX_RING: 0, TX_RING: 0x80000000, FILL_RING: 0x100000000, COMPLETION_RING: 0x180000000}
 ENTRY_SIZE: Final = {RX_RING: 16, TX_RING: 16, FILL_RING: 8, COMPLETION_RING: 8}
+BIND_ZERO_COPY: Final = 1 << 2
 BIND_COPY: Final = 1 << 1
 HEADROOM: Final = 256  # that the kernel keeps before a received frame, and metadata in it
 REBIND_S: Final = 2.0  # a queue stays busy for about a second after its last socket was closed
@@ -143,9 +144,28 @@ def _map_ring(xsk: socket.socket, kind: int, entries: int, offsets: tuple[int, .
     return shared, Ring(base + producer, base + consumer, base + first)
 
 
-def _bind(xsk: socket.socket, interface: str, queue: int) -> None:
+def allows_zero_copy(interface: str, queue: int) -> bool:
+    """Tell whether a queue of an interface in the calling thread's namespace hands out frames without copying them."""
+    size = 16
+    with socket.socket(AF_XDP, socket.SOCK_RAW | socket.SOCK_CLOEXEC) as xsk:
+        memory = _frame_memory(size * mmap.PAGESIZE)
+        xsk.setsockopt(
+            SOL_XDP, UMEM_REG, struct.pack("QQIIII", memory.ctypes.data, len(memory), mmap.PAGESIZE, 0, 0, 0)
+        )
+        for kind in (FILL_RING, COMPLETION_RING, RX_RING):
+            xsk.setsockopt(SOL_XDP, kind, struct.pack("I", size))
+        try:
+            _bind(xsk, interface, queue, BIND_ZERO_COPY)
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                return False
+            raise
+    return True
+
+
+def _bind(xsk: socket.socket, interface: str, queue: int, how: int = BIND_COPY) -> None:
     """Bind by libc: Python's socket.bind() does not know the family."""
-    address = struct.pack("HHIII", AF_XDP, BIND_COPY, socket.if_nametoindex(interface), queue, 0)
+    address = struct.pack("HHIII", AF_XDP, how, socket.if_nametoindex(interface), queue, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     deadline = time.monotonic() + REBIND_S
     while libc.bind(xsk.fileno(), address, len(address)):
