@@ -19,7 +19,7 @@ click.rich_click.TEXT_MARKUP = "rich"
 click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
     "simbench": [
-        {"name": "Look", "commands": ["info", "book", "doctor"]},
+        {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
@@ -191,6 +191,20 @@ def receive(**arguments: Any) -> int:
 def serve(**arguments: Any) -> int:
     """Serve what a capture's exchange would to those who missed something, for a handler of your own."""
     from simbench.commands.serve import serve as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option("--queues", type=click.IntRange(1, 128), default=4, show_default=True, help="Receive queues of the card.")
+@click.option("--first-core", type=click.IntRange(0), default=1, show_default=True, help="Core of queue 0.")
+@click.option("--rules", "rules_file", type=PATH, help="Write the planned rules as TOML.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+def steer(**arguments: Any) -> int:
+    """Say which channel lands on which queue and core, under RSS and under planned rules."""
+    from simbench.commands.steer import steer as command
 
     return command(**arguments)
 

@@ -275,12 +275,12 @@ def _table(out: list[str], head: str, struct: msgspec.Struct, skip: tuple[str, .
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         if name not in skip and value is not None:
-            out.append(f"{name} = {value if isinstance(value, int) else _quote(value)}")
+            out.append(f"{name} = {value if isinstance(value, int) else quote(value)}")
 
 
 ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """Write a basic string (TOML 1.0, section String)."""
     return '"' + "".join(ESCAPES.get(c, c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}") for c in text) + '"'
