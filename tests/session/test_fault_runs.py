@@ -136,7 +136,8 @@ def test_recovery_behind_udp_sockets_leaves_the_books_of_the_capture(
     clean = rebuilt(path)
     assert levels(clean) > 50
     assert digests(found["book"]) == digests(clean)
-    assert found["faults"]["judged"]
+    assert found["faults"]["judged"], found["faults"]["why"]
+    assert found["faults"]["failures"] == []
 
 
 def test_every_hole_of_the_real_capture_is_what_the_log_says(cme: Path) -> None:
