@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     Datagrams = list[tuple[int, bytes]]
 
-# What each kind does: on all lines alike, so that no line makes up for another, wherever the kind can do harm at all.
-# {number} is a share of the capture's time.
+# What each kind does: on all lines alike, wherever the kind can do harm at all, so that no line makes up for another.
+# Damage under right checksums is on one line, so that copies show it. {number} is a share of the capture's time.
 SCRIPTS = {
     "drop": 'from = "{0.2}"\nto = "{0.5}"\nevery = 30',
     "dark": 'from = "{0.45}"\nto = "{0.5}"',
@@ -39,6 +39,7 @@ SCRIPTS = {
     "delay": 'from = "{0.2}"\nto = "{0.5}"\nevery = 30\ndelay = "30ms"',
     "skew": 'line = "{line}"\nfrom = "{0.2}"\ndelay = "30ms"',
     "corrupt": 'from = "{0.2}"\nto = "{0.5}"\nevery = 30\nbits = 2',
+    "corrupt, unseen": 'line = "{line}"\nfrom = "{0.2}"\nto = "{0.5}"\nevery = 30\nbits = 2\nfix_checksum = true',
     "truncate": 'from = "{0.2}"\nto = "{0.5}"\nevery = 30\nbytes = 8',
     "split": "pieces = 2",
     "merge": "every = 4\ndatagrams = 3",
@@ -67,7 +68,7 @@ class Cell:
     """What a fault came to.
 
     Attributes:
-        kind: of the fault.
+        kind: of the fault, as SCRIPTS names it.
         recover: as `run --recover` has it.
         injected: datagrams that are not on the wire as they are in the capture, or only there.
         noticed: by NOTICES, what the receiver says and does not say of the clean run.
@@ -111,15 +112,15 @@ def cells(source: Source, recoveries: tuple[str, ...]) -> Iterator[Cell]:
     usual = notices(clean.book)
     assert changed(before, clean) == 0
     assert {name for name, count in usual.items() if count} <= {"copies"}
-    for kind in possible(source.feed):
+    for name in possible(source.feed):
         for recover in recoveries:
-            found = carried(source, script(kind, source), "none" if recover == OWN else recover)
+            found = carried(source, script(name, source), "none" if recover == OWN else recover)
             said = notices(found.book)
             yield Cell(
-                kind,
+                name,
                 recover,
                 changed(before, found),
-                {name: said[name] - usual[name] for name in NOTICES if said[name] > usual[name]},
+                {what: said[what] - usual[what] for what in NOTICES if said[what] > usual[what]},
                 times(found.book),
                 taken(found) - taken(clean) if recover == OWN else 0,
                 digests(found.book) == digests(clean.book),
@@ -142,9 +143,10 @@ def scripts() -> str:
     return _table(("fault", "its keys"), rows)
 
 
-def script(kind: str, source: Source) -> str:
-    """Return a fault script of one kind for a capture."""
-    rows = SCRIPTS[kind].replace("{line}", source.feed.channels[0].lines[0].name)
+def script(name: str, source: Source) -> str:
+    """Return the fault script of a row for a capture."""
+    kind = name.partition(",")[0]
+    rows = SCRIPTS[name].replace("{line}", source.feed.channels[0].lines[0].name)
     span = last_ns(source.capture.path) - source.first_ns
     for share in SHARES:
         rows = rows.replace(f"{{{share}}}", f"+{float(share) * span / 1e9:.4f}s")
@@ -158,17 +160,21 @@ def last_ns(path: Path) -> int:
 
 
 def possible(feed: Feed) -> list[str]:
-    """Return the kinds of fault that a feed's protocols can have; every kind has a script here."""
-    assert set(KINDS) == set(SCRIPTS)
+    """Return the rows of SCRIPTS, which has every kind, that a feed's protocols can have."""
+    assert set(KINDS) == {name.partition(",")[0] for name in SCRIPTS}
+    least = {"delay": 'delay = "1ms"', "skew": 'delay = "1ms"', "restart": "sequence = 1"}
+    least["session"] = 'sequence = 1\nname = "NEXT"'
+    alone = all(len(channel.lines) == 1 for channel in feed.channels)
     found = []
-    for kind in KINDS:
-        keys = {"restart": "sequence = 1", "session": 'sequence = 1\nname = "NEXT"', "delay": 'delay = "1ms"'}
-        keys["skew"] = keys["delay"]
+    for name in SCRIPTS:
+        kind, _, unseen = name.partition(",")
+        if unseen and alone:  # no other copy shows it
+            continue
         try:
-            parse(f'[[fault]]\nkind = "{kind}"\n{keys.get(kind, "")}', feed)
+            parse(f'[[fault]]\nkind = "{kind}"\n{least.get(kind, "")}', feed)
         except SimbenchError:
             continue
-        found.append(kind)
+        found.append(name)
     return found
 
 
