@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
 
-from benchmarks import host, memory, offline_itch, recovery, replay_timing, startup, wire_equality, wire_to_application
+from benchmarks import (
+    host,
+    memory,
+    offline_itch,
+    recovery,
+    recovery_cost,
+    replay_timing,
+    startup,
+    wire_equality,
+    wire_to_application,
+)
 from benchmarks.report import Report, Section, show
 from simbench.errors import SimbenchError
 from simbench.wire.probe import probe
@@ -38,6 +48,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "startup": startup.startup,
     "day": wire_equality.wire_equality,
     "recovery": recovery.recovery,
+    "cost": recovery_cost.recovery_cost,
 }
 WIDTH: Final = 160  # of what is piped into a file
 NEED_VETH: Final = {"timing": replay_timing.TITLE, "latency": wire_to_application.TITLE, "recovery": recovery.TITLE}

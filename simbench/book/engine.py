@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench import event
 from simbench.book import orders
+from simbench.book.contract import APPLY_SIGNATURE
 from simbench.book.instruments import (
     count_anomaly,
     define,
@@ -88,7 +89,7 @@ from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_l
 from simbench.book.snapshots import admit, leave
 from simbench.book.table import hash_order, hash_price, home
 from simbench.book.waiting import forget, pass_or_wait
-from simbench.kernel.pure import direct, direct_inlined, prefetch, signed
+from simbench.kernel.pure import direct, direct_as, direct_inlined, prefetch, signed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,60 +105,6 @@ RECORD_AHEAD = 16
 LINKS_AHEAD = 9
 LEVEL_AHEAD = 4
 PROBES = 4  # slots from its home on in which a look expects to find a key
-
-
-@direct
-def apply(memory: Words, channel: int, events: Events, first: int, last: int) -> int:
-    """Apply events[first:last] to the books of a channel and return the index behind the last one applied.
-
-    Less than `last` means that the block has no room for what the next event could need: nothing of that event has
-    been done; grow the block and call again. No event is refused: what is wrong with one is counted.
-
-    Args:
-        memory: int64[::1], the block.
-        channel: number of the channel that all these events are of.
-        events: EVENT[::1].
-        first: of the events to apply.
-        last: behind the last of them.
-    """
-    if channel < 0 or channel >= memory[CHANNEL_COUNT]:
-        return last
-    words = memory[CHANNELS] + channel * CHANNEL_WORDS
-    by_price = memory[words + CHANNEL_KIND] == BY_PRICE
-    followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED
-    # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
-    stop = first
-    for at in range(first - SLOT_AHEAD, last):
-        if at + SLOT_AHEAD < last:
-            _fetch_slots(memory, channel, events[at + SLOT_AHEAD], at + SLOT_AHEAD)
-        if first <= at + RECORD_AHEAD < last:
-            _fetch_record(memory, at + RECORD_AHEAD)
-        if first <= at + LINKS_AHEAD < last:
-            _fetch_links(memory, channel, events[at + LINKS_AHEAD], at + LINKS_AHEAD)
-        if first <= at + LEVEL_AHEAD < last and signed(events[at + LEVEL_AHEAD]["kind"]) == event.REPLACE:
-            _fetch_record(memory, at + LEVEL_AHEAD)
-        if at < first:
-            continue
-        if at == stop:
-            stop = at + _room(memory, channel)
-            if at == stop:
-                return at
-        what = events[at]
-        kind = signed(what["kind"])
-        flags = signed(what["flags"])
-        time = signed(what["time"])
-        if event.ADD <= kind <= event.MODIFY and not by_price:
-            instrument = orders.apply_order(memory, channel, what, kind, flags, time)
-        else:
-            instrument = _apply_other(memory, channel, what, kind, flags, time)
-        if instrument >= 0:
-            memory[instrument + EVENTS] += 1
-            sequence = signed(what["instrument_sequence"])
-            if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT and followed:
-                follow(memory, channel, instrument, sequence, time)
-        if flags & event.END:
-            judge(memory, channel, time)
-    return last
 
 
 @direct
@@ -327,3 +274,57 @@ def empty_channel(memory: Words, channel: int, time: int, sequence: int, state: 
                 memory[instrument + STATE] = UNSYNCHRONISED
             if memory[instrument + LADDER] >= 0:
                 empty_ladder(memory, instrument, state)
+
+
+@direct_as(APPLY_SIGNATURE)
+def apply(memory: Words, channel: int, events: Events, first: int, last: int) -> int:
+    """Apply events[first:last] to the books of a channel and return the index behind the last one applied.
+
+    Less than `last` means that the block has no room for what the next event could need: nothing of that event has
+    been done; grow the block and call again. No event is refused: what is wrong with one is counted.
+
+    Args:
+        memory: int64[::1], the block.
+        channel: number of the channel that all these events are of.
+        events: EVENT[::1].
+        first: of the events to apply.
+        last: behind the last of them.
+    """
+    if channel < 0 or channel >= memory[CHANNEL_COUNT]:
+        return last
+    words = memory[CHANNELS] + channel * CHANNEL_WORDS
+    by_price = memory[words + CHANNEL_KIND] == BY_PRICE
+    followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED
+    # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
+    stop = first
+    for at in range(first - SLOT_AHEAD, last):
+        if at + SLOT_AHEAD < last:
+            _fetch_slots(memory, channel, events[at + SLOT_AHEAD], at + SLOT_AHEAD)
+        if first <= at + RECORD_AHEAD < last:
+            _fetch_record(memory, at + RECORD_AHEAD)
+        if first <= at + LINKS_AHEAD < last:
+            _fetch_links(memory, channel, events[at + LINKS_AHEAD], at + LINKS_AHEAD)
+        if first <= at + LEVEL_AHEAD < last and signed(events[at + LEVEL_AHEAD]["kind"]) == event.REPLACE:
+            _fetch_record(memory, at + LEVEL_AHEAD)
+        if at < first:
+            continue
+        if at == stop:
+            stop = at + _room(memory, channel)
+            if at == stop:
+                return at
+        what = events[at]
+        kind = signed(what["kind"])
+        flags = signed(what["flags"])
+        time = signed(what["time"])
+        if event.ADD <= kind <= event.MODIFY and not by_price:
+            instrument = orders.apply_order(memory, channel, what, kind, flags, time)
+        else:
+            instrument = _apply_other(memory, channel, what, kind, flags, time)
+        if instrument >= 0:
+            memory[instrument + EVENTS] += 1
+            sequence = signed(what["instrument_sequence"])
+            if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT and followed:
+                follow(memory, channel, instrument, sequence, time)
+        if flags & event.END:
+            judge(memory, channel, time)
+    return last

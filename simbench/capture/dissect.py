@@ -9,9 +9,9 @@ import secrets
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from numba import njit
 
 from simbench.capture import checksum, kinds, tunnels
+from simbench.capture.contract import DISSECT_SIGNATURE
 from simbench.capture.flows import SEED, intern
 from simbench.capture.ipv6 import AUTHENTICATION, DESTINATION, FRAGMENTED, HOP_BY_HOP, ROUTING, extensions
 from simbench.capture.links import (
@@ -39,7 +39,7 @@ from simbench.frame import (
     PAYLOAD_ONLY,
     SNAPPED,
 )
-from simbench.kernel.pure import load_be16, load_be32, load_be64, load_le32, load_u8
+from simbench.kernel.pure import kernel_as, load_be16, load_be32, load_be64, load_le32, load_u8
 
 if TYPE_CHECKING:
     from simbench.capture.block import Block, Bytes, Frames, Words
@@ -93,7 +93,7 @@ class Dissector:
         return kinds.left_out(self.words)
 
 
-@njit(cache=True, nogil=True)
+@kernel_as(DISSECT_SIGNATURE)
 def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: Words, options: int) -> int:
     """Find the UDP payload of every frame.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 from simbench.errors import SimbenchError
 from simbench.times import time_ns
 
@@ -32,7 +32,7 @@ def book(
     paranoid: bool,
 ) -> int:
     """Build the books and show them; 1 where the data had gaps or damage, or a snapshot or the reference differs."""
-    show.announce_compilation()
+    compilation.for_building()
     from simbench.receive.offline import open_source
 
     source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)

@@ -11,7 +11,7 @@ CAPTURE = "announcement"
 
 def demo(*, headless: bool) -> int:
     """Replay the announcement burst at its recorded timing."""
-    from simbench.commands import show
+    from simbench.commands import compilation
     from simbench.commands.run import play
     from simbench.golden.folder import capture_of
     from simbench.receive.offline import open_source
@@ -20,6 +20,6 @@ def demo(*, headless: bool) -> int:
     folder = Path(__file__).resolve().parents[2] / "captures" / CAPTURE
     if not folder.is_dir():
         raise SimbenchError("the shipped captures are not here; run the demo in a checkout of the project")
-    show.announce_compilation()
+    compilation.for_replaying()
     source = open_source(capture_of(folder))
     return play(source, Plan(), headless=headless, json_file=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def golden(
     checkpoints: int,
 ) -> int:
     """Write the expectation beside the capture, and a feed.toml where there is none."""
-    show.announce_compilation()
+    compilation.for_building()
     from simbench.feed.definition import dump
     from simbench.golden.expectation import write
     from simbench.golden.folder import capture_of

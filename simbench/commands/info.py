@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 from simbench.errors import SimbenchError
 from simbench.times import iso, span
 
@@ -29,7 +29,7 @@ def info(
     *, capture: Path, feed: Path | None, protocol: str | None, schema: Path | None, checksum: str, as_json: bool
 ) -> int:
     """Show the capture's clocks, flows, lines, holes, checksums, other traffic and bursts."""
-    show.announce_compilation()
+    compilation.for_looking()
     from simbench.capture.summary import summarize
 
     summary = summarize(capture)

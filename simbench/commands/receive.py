@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 from simbench.errors import SimbenchError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def receive(
     from simbench.commands.run import check_target, interruptible, outcome, write_json
 
     check_target(json_file)
-    show.announce_compilation()
+    compilation.for_replaying()
     from simbench.feed.definition import joined
     from simbench.receive.discover import adapted, read
     from simbench.session import Listening

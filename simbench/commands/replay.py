@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 from simbench.commands.faults import faults_table
 from simbench.commands.run import check_target, read_faults, write_json
 from simbench.errors import SimbenchError
@@ -41,7 +41,7 @@ def replay(
 ) -> int:
     """Send the capture's frames onto the interface and report how well they kept their time."""
     check_target(json_file)
-    show.announce_compilation()
+    compilation.for_replaying()
     from simbench.faults.script import CHANGED_AS_RECORDED
     from simbench.feed.definition import dump
     from simbench.receive.offline import open_source

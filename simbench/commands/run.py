@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 from simbench.errors import SimbenchError
 from simbench.times import duration_ns, time_ns
 
@@ -37,7 +37,7 @@ def run(
 ) -> int:
     """Run a capture; 1 where gaps were lost or the data was damaged."""
     check_target(json_file)
-    show.announce_compilation()
+    compilation.for_replaying()
     from simbench.receive.offline import open_source
 
     source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)

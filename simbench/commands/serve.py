@@ -7,7 +7,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 from simbench.errors import SimbenchError
 from simbench.times import duration_ns
 
@@ -44,7 +44,7 @@ def serve(
     allow_physical: bool,
 ) -> int:
     """Serve what the capture holds until Ctrl-C, or until it has all been sent; then say what was asked for."""
-    show.announce_compilation()
+    compilation.for_replaying()
     from simbench.receive.offline import open_source
     from simbench.recovery.conduct import Conduct
     from simbench.recovery.servers import Servers, resends

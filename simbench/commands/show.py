@@ -161,11 +161,3 @@ def damaged(found: Mapping[str, Any]) -> bool:
     """
     lost = any(gap["outcome"] == "lost" for channel in found["channels"] for gap in channel["gaps"])
     return bool(lost or found["messages"]["malformed"] or found["anomalies"]["snapshot_differs"])
-
-
-def announce_compilation() -> None:
-    """Say that a first run compiles, where it will."""
-    from simbench.kernel import cache
-
-    if not cache.is_warm():
-        complain("compiling the kernels for this machine, once: this takes up to a minute")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbench.commands import show
+from simbench.commands import compilation, show
 from simbench.errors import SimbenchError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ HERE = Path("captures")
 
 def verify(*, folders: Sequence[Path], wires: Sequence[str]) -> int:
     """Check each folder twice offline and once over each wire; 1 on any difference."""
-    show.announce_compilation()
+    compilation.for_replaying()
     from simbench.golden.check import check
 
     chosen = [folder for given in folders or [HERE] for folder in _golden(given)]

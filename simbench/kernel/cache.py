@@ -38,9 +38,10 @@ def install() -> None:
         config.CACHE_LOCATOR_CLASSES = LOCATOR  # type: ignore[attr-defined]
 
 
-def is_warm() -> bool:
-    """Tell whether the receiver's loop has been compiled from the present sources on this machine."""
-    return os.access(_folder(PACKAGE / "receive" / "pipeline.py"), os.R_OK | os.X_OK)
+def is_warm(module: str) -> bool:
+    """Tell whether kernels of a module of this package were compiled from the present sources on this machine."""
+    file = _source(module)
+    return file is not None and os.access(_folder(file), os.R_OK | os.X_OK)
 
 
 @cache

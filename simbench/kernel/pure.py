@@ -74,6 +74,12 @@ def kernel_as(signature: Any) -> Callable[[F], F]:
     return compiler
 
 
+def direct_as(signature: Any) -> Callable[[F], F]:
+    """Compile as `direct` does, when the module is imported and for one signature: for first-class functions."""
+    compiler: Callable[[F], F] = njit(signature, **KERNEL, error_model="numpy")
+    return compiler
+
+
 if TYPE_CHECKING or config.DISABLE_JIT:
 
     def _signed(value: int, bits: int = 64) -> int:

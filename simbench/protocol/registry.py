@@ -24,6 +24,11 @@ def names() -> list[str]:
     return sorted({point.name for point in entry_points(group=ENTRY_POINTS)})
 
 
+def modules() -> list[str]:
+    """Return the names of the modules that hold the installed protocols, sorted; none of them is imported."""
+    return sorted({point.module for point in entry_points(group=ENTRY_POINTS)})
+
+
 def load(name: str, schema: str | None = None) -> Protocol:
     """Return a protocol.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numba
 from numba import types
 
-from simbench.capture.dissect import dissect
+from simbench.capture.contract import DISSECT_FUNCTION
 from simbench.feed.sequencer import outstanding
 from simbench.frame import FLOW, PAYLOAD_ONLY
 from simbench.kernel.host import monotonic_ns, pause, wait_readable
@@ -20,12 +20,14 @@ from simbench.measure import stamps
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import record
 from simbench.receive import pipeline
-from simbench.receive.pipeline import DONE, advance
+from simbench.receive.pipeline import DONE
 from simbench.receive.publish import publish
 from simbench.replay import control as c
 from simbench.wire.contract import BYTES, FRAMES, POLL_FUNCTION, RELEASE_FUNCTION, WAIT_FUNCTION, WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -119,6 +121,8 @@ SIGNATURE: Final = types.int64(
     WORDS,
     types.int64[:, ::1],
     types.int64[:, :, ::1],
+    DISSECT_FUNCTION,
+    pipeline.FUNCTION,
 )
 
 
@@ -232,11 +236,14 @@ def receive(
     book: Words,
     header: Records,
     events: Records,
+    apply: Any,
     control: Words,
     side: Words,
     telemetry: Words,
     trace: NDArray[np.int64],
     ladders: NDArray[np.int64],
+    dissect: Any,
+    advance: Callable[..., int],
 ) -> int:
     """Receive until there is a reason to return: a status of the pipeline, or one of those above.
 
@@ -263,11 +270,14 @@ def receive(
         book: likewise.
         header: likewise.
         events: likewise.
+        apply: likewise.
         control: the replayer's control block.
         side: the side table, flat.
         telemetry: the block that is published.
         trace: int64[n, TRACE], filled from the first frame on as far as it reaches.
         ladders: int64[4, SLOT_DEPTH, 4], scratch.
+        dissect: of the dissector.
+        advance: of the pipeline.
     """
     while True:
         if live[SOCKETS] > 0 and live[BUSY] == 0 and outstanding(sequencer) > 0:
@@ -305,7 +315,7 @@ def receive(
                     words[pipeline.INDEX] = 0
                     status = advance(
                         memory, frames, 0, words, routes, channels, framers, decoders, states, sequencer, slab, book,
-                        header, events,
+                        header, events, apply,
                     )  # fmt: skip
                     live[LOOKED] = 0
                     if status != DONE:
@@ -347,7 +357,7 @@ def receive(
             live[BUSY] = 1
         status = advance(
             memory, frames, i + 1, words, routes, channels, framers, decoders, states, sequencer, slab, book,
-            header, events,
+            header, events, apply,
         )  # fmt: skip
         if status != DONE:
             return status

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from simbench.book.engine import apply
+from simbench.book.contract import APPLY_FUNCTION
 from simbench.book.layout import DRAINING
 from simbench.book.waiting import channel_drained, gather
 from simbench.feed.sequencer import (
@@ -165,7 +165,9 @@ SIGNATURE: Final = types.int64(
     WORDS,
     HEADERS,
     EVENTS,
+    APPLY_FUNCTION,
 )
+FUNCTION: Final = types.FunctionType(SIGNATURE)
 
 
 def retransmission_route(channel: int) -> int:
@@ -255,6 +257,7 @@ def advance(
     book: Words,
     header: Records,
     events: Records,
+    apply: Any,
 ) -> int:
     """Take frames[words[INDEX]:count] to the books; return why it stopped.
 
@@ -273,6 +276,7 @@ def advance(
         book: the books' block.
         header: HEADER[1], scratch.
         events: EVENT[2 * EVENT_BUFFER], scratch; holds decoded events between calls.
+        apply: takes them to the books.
     """
     if words[CLOCK] > words[NOW]:
         due = tick(sequencer, words[CLOCK])

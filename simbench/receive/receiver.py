@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.book.books import Books
+from simbench.book.contract import APPLY_SIGNATURE
+from simbench.book.engine import apply
 from simbench.book.layout import AWAITED, REFRESHES, REQUIRED, RESTORED, UNUSED, BookChannel
 from simbench.errors import SimbenchError
 from simbench.event import EVENT
@@ -158,6 +160,7 @@ class Receiver:
         spoken = (*self.protocols, *padding)
         self.framers = tuple(pointer(protocol.frame, FRAME_SIGNATURE) for protocol in spoken)
         self.decoders = tuple(pointer(protocol.decode, DECODE_SIGNATURE) for protocol in spoken)
+        self.apply = pointer(apply, APPLY_SIGNATURE)
 
     def _kind(self, channel: Channel) -> int:
         protocol = load(channel.protocol, channel.schema)
@@ -257,6 +260,7 @@ class Receiver:
                 state.books.memory,
                 self.header,
                 self.events,
+                self.apply,
             )
         )
 

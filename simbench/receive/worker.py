@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simbench.capture.dissect import Dissector
+from simbench.capture.contract import DISSECT_SIGNATURE
+from simbench.capture.dissect import Dissector, dissect
 from simbench.feed.layout import REQUEST_NS
 from simbench.feed.sequencer import want_all
 from simbench.frame import FRAME
+from simbench.kernel.pointer import pointer
 from simbench.measure import telemetry as t
 from simbench.receive import live as w
-from simbench.receive.pipeline import CLOCK, NOW
+from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, advance
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.replay import control as c
 from simbench.wire.contract import UNMATCHED
@@ -82,6 +84,8 @@ class Worker:
         self.dissector = Dissector(capacity=FLOWS)
         self._frames = np.zeros(end.batch, FRAME)
         self._ladders = np.zeros((4, t.SLOT_DEPTH, 4), np.int64)
+        self._dissect = pointer(dissect, DISSECT_SIGNATURE)
+        self._advance = pointer(advance, SIGNATURE)
         self.failure: BaseException | None = None
         self._ended_at = 0  # clock when the replayer was first seen to have ended
         self._awaited_at = 0  # clock when frames were last left where they are, for an answer to come first
@@ -163,11 +167,14 @@ class Worker:
                 state.books.memory,
                 receiver.header,
                 receiver.events,
+                receiver.apply,
                 self._control,
                 self._side,
                 self._telemetry,
                 self.trace,
                 self._ladders,
+                self._dissect,
+                self._advance,
             )
         )
 
