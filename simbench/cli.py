@@ -187,7 +187,9 @@ def receive(**arguments: Any) -> int:
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the choice which those are.")
 @click.option("--quota", type=click.IntRange(1), help="Requests of one requester that are answered.")
 @click.option("--delay", help="From a request to its answer, e.g. 5ms.")
-@click.option("--allow-physical", is_flag=True, help="Permit an address that others than this machine can reach.")
+@click.option("--on", "interface", help="Interface to send the loops of snapshot feeds on, at their recorded times.")
+@click.option("--cycle", default="1s", show_default=True, help="From one loop to the next.")
+@click.option("--allow-physical", is_flag=True, help="Permit what others than this machine can reach.")
 def serve(**arguments: Any) -> int:
     """Serve what a capture's exchange would to those who missed something, for a handler of your own."""
     from simbench.commands.serve import serve as command

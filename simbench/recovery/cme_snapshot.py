@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     Records = NDArray[Any]
 
+LOOPED: Final = frozenset({"cme.mdp3", "cme.mdp3.orders"})  # protocols whose loops these are
 LIMIT: Final = 1_400  # bytes of UDP payload, so that no tunnel on the way fragments it
 PACKET_HEAD: Final = struct.Struct("<IQ")  # sequence, sent time
 SIZE: Final = struct.Struct("<H")  # of a message, its own two bytes included

@@ -34,6 +34,10 @@ class Server(Protocol):
     def counters(self) -> dict[str, int]:
         """Return what was counted, by name."""
 
+    @property
+    def done(self) -> bool:
+        """Tell whether there is nothing more that it could do."""
+
     def start(self) -> None:
         """Start."""
 
@@ -85,11 +89,19 @@ class Servers:
         for store, (_, bound) in zip(stores, listening, strict=True):
             self._owned.callback(store.close)
             answers = Rerequest(store, conduct, *(() if sent is None else (sent,)))
-            server = UdpServer(bound, answers, delay_ns or (lambda: conduct.delay_ns))
-            self._owned.callback(server.stop)
-            self.servers.append(server)
+            self.add(UdpServer(bound, answers, delay_ns or (lambda: conduct.delay_ns)))
             added.append(answers)
         return added
+
+    def add(self, server: Server) -> None:
+        """Take a server that is not started yet."""
+        self._owned.callback(server.stop)
+        self.servers.append(server)
+
+    @property
+    def done(self) -> bool:
+        """Tell whether none of them has anything more to do."""
+        return all(server.done for server in self.servers)
 
     def start(self) -> None:
         """Start all of them."""

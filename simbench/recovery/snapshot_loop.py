@@ -8,6 +8,7 @@ Behind the last frame comes one more loop, so that what was lost at the very end
 from __future__ import annotations
 
 from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SOURCE: Final = "10.255.0.1"  # that the loops are sent from
 FIRST_ORDINAL: Final = 1 << 39  # behind those of any capture
 ETHERNET: Final = 1  # LINKTYPE
+TOGETHER: Final = 1024  # packets of a block
 
 
 class Timed(NamedTuple):
@@ -59,13 +61,7 @@ class Accompanied:
 
     def __init__(self, capture: Capture, exchange: Capture, feed: Feed, *, cycle_ns: int, verify: bool) -> None:
         self._capture = capture
-        self._exchange = exchange
-        self._cycle = cycle_ns
-        self._verify = verify
-        groups = [flow.group for channel in feed.channels for flow in channel.feeds if flow.role == "snapshot"]
-        self._routes = [route(f"{SOURCE}:{group.rpartition(':')[2]}", group) for group in groups]
-        bare = [msgspec.structs.replace(channel, feeds=(), recover=None) for channel in feed.channels]
-        self._feed = msgspec.structs.replace(feed, channels=tuple(bare))
+        self._loops = Loops(exchange, feed, cycle_ns=cycle_ns, verify=verify)
 
     @property
     def path(self) -> Path:
@@ -84,7 +80,7 @@ class Accompanied:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks of the capture, and behind each what the loops sent until its last stamp."""
-        packets = self._packets()
+        packets = self._loops.packets()
         following = next(packets, None)
         ordinal = FIRST_ORDINAL
         for block in self._capture.blocks():
@@ -95,13 +91,55 @@ class Accompanied:
                 ready.append(following)
                 following = next(packets, None)
             if ready:
-                yield self._block(ready, ordinal)
+                yield self._loops.block(ready, ordinal)
                 ordinal += len(ready)
         rest = [] if following is None else [following, *packets]
         if rest:
-            yield self._block(rest, ordinal)
+            yield self._loops.block(rest, ordinal)
 
-    def _packets(self) -> Iterator[Timed]:
+
+class Loops:
+    """The loops alone, to be read like a capture, as often as one likes.
+
+    Args:
+        exchange: that holds what the exchange sent.
+        feed: the channels that have loops; each has one [[channel.feed]] with role "snapshot".
+        cycle_ns: from one loop to the next.
+        verify: whether a wrong checksum is loss.
+
+    Attributes:
+        frames: made when it was last read.
+    """
+
+    def __init__(self, exchange: Capture, feed: Feed, *, cycle_ns: int, verify: bool) -> None:
+        self._exchange = exchange
+        self._cycle = cycle_ns
+        self._verify = verify
+        groups = [flow.group for channel in feed.channels for flow in channel.feeds if flow.role == "snapshot"]
+        self._routes = [route(f"{SOURCE}:{group.rpartition(':')[2]}", group) for group in groups]
+        bare = [msgspec.structs.replace(channel, feeds=(), recover=None) for channel in feed.channels]
+        self._feed = msgspec.structs.replace(feed, channels=tuple(bare))
+        self.frames = 0
+
+    @property
+    def path(self) -> Path:
+        """Return the path of the capture that they are made from."""
+        return self._exchange.path
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with that."""
+        return self._exchange.problem
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield their packets, some at a time."""
+        self.frames = 0
+        packets = self.packets()
+        while some := list(islice(packets, TOGETHER)):
+            self.frames += len(some)
+            yield self.block(some, FIRST_ORDINAL + self.frames - len(some))
+
+    def packets(self) -> Iterator[Timed]:
         """Yield the packets of all loops in the order of their times."""
         first = next(self._exchange.blocks(), None)
         if first is None:
@@ -125,7 +163,8 @@ class Accompanied:
         ]
         return merge(*loops)
 
-    def _block(self, packets: Sequence[Timed], ordinal: int) -> Block:
+    def block(self, packets: Sequence[Timed], ordinal: int) -> Block:
+        """Return packets as frames, numbered from an ordinal on."""
         sizes = np.array([len(packet.payload) for packet in packets], np.int64)
         payloads = np.frombuffer(bytearray().join(packet.payload for packet in packets), np.uint8)
         places = np.array([packet.place for packet in packets], np.int64)

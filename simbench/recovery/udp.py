@@ -81,6 +81,11 @@ class UdpServer:
         """Return what was counted, by name."""
         return self._answers.counters
 
+    @property
+    def done(self) -> bool:
+        """Return False: somebody may always ask."""
+        return False
+
     def start(self) -> None:
         """Start answering."""
         self._thread.start()

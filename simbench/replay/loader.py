@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from simbench.capture.block import Block
     from simbench.capture.reader import Capture
     from simbench.faults.faults import Faults
-    from simbench.recovery.snapshot_loop import Accompanied
+    from simbench.recovery.snapshot_loop import Accompanied, Loops
 
     Bytes = NDArray[np.uint8]
     Words = NDArray[np.int64]
@@ -71,7 +71,7 @@ class Loader:
 
     def __init__(
         self,
-        capture: Capture | Accompanied | str | PathLike[str],
+        capture: Capture | Accompanied | Loops | str | PathLike[str],
         options: s.Options,
         endpoints: Sequence[s.Endpoint] = (),
         *,

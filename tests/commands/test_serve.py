@@ -51,9 +51,15 @@ def test_served_messages_are_those_of_the_capture(itch: Path) -> None:
 def test_what_cannot_be_served_is_one_line(
     itch: Path, mdp3: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A feed whose exchange resends nothing, no address, a foreign one, more than loopback, no time."""
+    """A feed whose exchange resends nothing, no interface, no cycle, no address, a foreign or any one, no time."""
     mistakes = {
-        (mdp3,): f"nothing to serve: messages of {MDP3} cannot be asked for again; MoldUDP64's can",
+        (mdp3,): (
+            f"nothing to serve: messages of {MDP3} cannot be asked for again; MoldUDP64's can; "
+            "their snapshots are sent with --on INTERFACE"
+        ),
+        (mdp3, "--on", "no-such0"): "no-such0",
+        (mdp3, "--on", "lo", "--cycle", "0s"): "--cycle 0s: a loop takes some time",
+        (mdp3, "--on", "lo", "--cycle", "now"): "'now' is no duration",
         (itch, "--bind", "here"): "'here' is no address and port; write 127.0.0.1:31000 or [::1]:31000",
         (itch, "--bind", "192.0.2.1:5000"): "no interface of this machine has the address 192.0.2.1",
         (itch, "--bind", "0.0.0.0:0"): "--allow-physical",

@@ -12,6 +12,7 @@ from simbench.capture.kinds import NAMES
 from simbench.feed.sequencer import ANSWERS
 from simbench.feed.sequencer import COUNTERS as LINE_COUNTERS
 from simbench.measure.telemetry import COUNTER_NAMES, STAGES
+from simbench.recovery.broadcast import COUNTERS as LOOP_COUNTERS
 from simbench.recovery.rerequest import COUNTERS as SERVER_COUNTERS
 from simbench.replay.rebuild import LEFT_OUT, UNSEEN
 from simbench.wire.contract import DROPS
@@ -30,6 +31,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "counters.md"
         ("counters of lines", tuple(LINE_COUNTERS)),
         ("counters of recovery", tuple(ANSWERS)),
         ("counters of servers", SERVER_COUNTERS),
+        ("counters of snapshot feeds", LOOP_COUNTERS),
         ("frames left at home", tuple(LEFT_OUT)),
         ("frames unseen", tuple(UNSEEN)),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 from pyroute2 import IPRoute
 from runs import children, command, frames_of, same, until
-from small_feeds import ITCH, MDP3
+from small_feeds import ITCH, MDP3, ladders, levels
 
 from simbench.wire import namespace
 
@@ -90,6 +91,43 @@ def test_two_commands_come_to_what_offline_comes_to(
     moments = [began, found["book"]["capture"]["first_ns"], found["book"]["channels"][0]["epochs"][0]["opened_ns"]]
     moments += [found["book"]["capture"]["last_ns"], time.time_ns()]
     assert sorted(map(int, moments)) == [int(moment) for moment in moments]
+
+
+def test_a_served_snapshot_feed_is_enough_for_the_final_books(
+    ends: tuple[int, int], mdp3: Path, offline: dict[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """One sends the loop behind the last frame and ends; a receiver that has heard no line has every level by then."""
+    target, waiting = tmp_path / "received.json", tmp_path / "feed.toml"
+    snapshots = '\n[[channel.feed]]\nrole = "snapshot"\ngroup = "239.192.31.9:14999"\n'
+    waiting.write_text(definition(mdp3).read_text(encoding="utf-8") + snapshots, encoding="utf-8")
+    options = ("--on", FAR, "--feed", waiting, "--recover", "snapshot", "--headless", "--json", target)
+    with command("receive", *options, netns_fd=ends[1]) as receiver:
+        assert listens(receiver)
+        with command("serve", mdp3, "--feed", waiting, "--on", NEAR, "--cycle", "1100ms", netns_fd=ends[0]) as server:
+            sent, err = server.communicate()
+        assert (server.returncode, err) == (0, "")
+        said = re.search(
+            rf"snapshots to 239\.192\.31\.9:14999 on {NEAR}, every 1\.1 s\n.*snapshot packets (\d+)", sent, re.DOTALL
+        )
+        assert said is not None, sent
+        assert until(lambda: frames_of(receiver.pid) == int(said[1]) or receiver.poll() is not None)
+        receiver.send_signal(signal.SIGINT)
+        receiver.communicate()
+
+    found = msgspec.json.decode(target.read_bytes(), type=dict[str, Any])
+    assert levels(offline[mdp3]) > 50
+    assert ladders(found["book"]) == ladders(offline[mdp3])
+    assert {line["datagrams"] for line in found["book"]["channels"][0]["lines"]} == {0}
+
+
+def test_a_snapshot_feed_that_is_interrupted_says_what_it_sent(ends: tuple[int, int], mdp3: Path) -> None:
+    """Ctrl-C ends it between two loops, with exit code 0."""
+    with command("serve", mdp3, "--on", NEAR, "--cycle", "1h", netns_fd=ends[0]) as server:
+        assert server.stdout is not None
+        assert "Ctrl-C ends\n" in iter(server.stdout.readline, "")
+        server.send_signal(signal.SIGINT)
+        out, err = server.communicate()
+    assert (server.returncode, out, err) == (0, "nothing was sent\n", "")
 
 
 def test_receiver_ends_when_its_time_is_up(ends: tuple[int, int], itch: Path) -> None:
