@@ -50,7 +50,7 @@ class ReferenceBooks:
         sequence = fields["instrument_sequence"]
         quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT or self.channels[channel].snapshots
         if book is not None and sequence and not quiet:
-            self._follow(channel, book, sequence)
+            self._follow(channel, book, sequence, fields["time"])
         if flags & event.END:
             for changed in self.touched[channel]:
                 before, changed.crossed = changed.crossed, changed.is_crossed()
@@ -61,6 +61,18 @@ class ReferenceBooks:
         """Apply EVENT records one after the other."""
         for what in events:
             self.apply(channel, what)
+
+    def reset(self, channel: int, time: int) -> None:
+        """Forget a channel's books; see Books.reset."""
+        self.was_reset.discard(channel)
+        for book in self._books_of(channel):
+            self._begin_again(channel, book)
+            book.ladders = [[None] * book.depth(side) for side in range(4)]
+            book.sequence, book.crossed = -1, False
+            book.state = "current"
+            if book.channel.snapshots:
+                book.state, book.reason, book.since = "unsynchronised", "restart", time
+        self.touched[channel].clear()
 
     def snapshots(self, channel: int) -> dict[str, int]:
         """Return what became of the snapshots of a channel."""
@@ -78,12 +90,15 @@ class ReferenceBooks:
         """Return the digest of a channel's books, by level and order."""
         return digest_of(self._json_of(channel), with_orders=True)
 
-    def to_json(self, *, orders: bool = False) -> list[dict[str, Any]]:
+    def to_json(self, *, orders: bool = False, since: bool = False) -> list[dict[str, Any]]:
         """Return every book in the shape of `simbench book --json`; see Books.to_json."""
-        return [book_json(self.books[place], orders=orders) for place in sorted(self.books)]
+        return [book_json(self.books[place], orders=orders, since=since) for place in sorted(self.books)]
+
+    def _books_of(self, channel: int) -> list[Book]:
+        return [book for (number, _), book in self.books.items() if number == channel]
 
     def _json_of(self, channel: int) -> list[dict[str, Any]]:
-        return [book_json(book, orders=True) for (number, _), book in self.books.items() if number == channel]
+        return [book_json(book, orders=True) for book in self._books_of(channel)]
 
     def _count(self, channel: int, name: str, by: int = 1) -> None:
         self.counts[channel][name] += by
@@ -97,13 +112,13 @@ class ReferenceBooks:
             self.books[channel, key] = Book(described, key, after_reset=channel in self.was_reset)
         return self.books[channel, key]
 
-    def _follow(self, channel: int, book: Book, sequence: int) -> None:
+    def _follow(self, channel: int, book: Book, sequence: int, time: int) -> None:
         if book.sequence >= 0 and sequence < book.sequence:
             self._count(channel, "instrument_backward")
             return
         if book.sequence >= 0 and sequence > book.sequence + 1:
             self._count(channel, "instrument_gap", sequence - book.sequence - 1)
-            book.state = "stale"
+            book.make_stale("instrument_gap", time)
         book.sequence = sequence
 
     def _dispatch(self, channel: int, kind: int, what: dict[str, int]) -> Book | None:
@@ -112,11 +127,9 @@ class ReferenceBooks:
             return self._order(channel, kind, what)
         if kind == event.RESET:
             self.was_reset.add(channel)
-            for (number, _), book in self.books.items():
-                if number == channel:
-                    self._empty(channel, book)
-                    book.sequence, book.state = 0, "current"
-                    book.doing, book.whole = "nothing", True
+            for book in self._books_of(channel):
+                self._begin_again(channel, book)
+                book.sequence, book.state = 0, "current"
             return None
         by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
         whole = kind in {event.CLEAR, event.SNAPSHOT}
@@ -308,6 +321,10 @@ class ReferenceBooks:
         book.state = book.state if book.channel.snapshots else "current"
         self._touch(channel, book)
 
+    def _begin_again(self, channel: int, book: Book) -> None:
+        self._empty(channel, book)
+        book.doing, book.whole = "nothing", True
+
     def _define(self, channel: int, book: Book, what: dict[str, int]) -> None:
         words = (what["order"], what["other"], what["priority"])
         book.symbol = "".join(word.to_bytes(8, "big").rstrip(b"\0 ").decode("ascii", "replace") for word in words)
@@ -331,4 +348,4 @@ class ReferenceBooks:
             leave(book, partial(self._count, channel))
             self._empty(channel, book)
             book.ladders = [[None] * book.depth(side) for side in range(4)]
-            book.state = "unsynchronised"
+            book.state, book.reason, book.since = "unsynchronised", "rescaled", what["time"]

@@ -66,6 +66,8 @@ class Book:
         ]
         self.sequence = 0 if after_reset else -1
         self.state = "unsynchronised" if channel.snapshots and not after_reset else "current"
+        self.reason = "no_snapshot"  # why it is not current, and since when
+        self.since = 0
         self.crossed = False
         self.whole = True  # whether nothing more can come of the last change
         self.before = -1  # id before the last change
@@ -83,6 +85,11 @@ class Book:
             prices.clear()
         for side in range(4):
             self.ladders[side] = [EMPTY] * self.depth(side)
+
+    def make_stale(self, reason: str, time: int) -> None:
+        """Say that something is missing; what is stale already goes on being so."""
+        if self.state != "stale":
+            self.state, self.reason, self.since = "stale", reason, time
 
     def rows(self, side: int) -> list[Level | None]:
         """Return the levels of a side, best first; None where one is not known."""

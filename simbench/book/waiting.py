@@ -94,11 +94,14 @@ def _take_snapshot(memory: Words, channel: int, instrument: int, what: Any, kind
     if kind == event.SNAPSHOT:
         reached, placed = signed(what["instrument_sequence"]), signed(what["other"])
         memory[instrument + at.SNAPSHOT_UNDER_WAY] = _judge(memory, words, instrument, reached, placed)
+        if memory[instrument + at.SNAPSHOT_UNDER_WAY] == at.FILL:
+            memory[instrument + at.REASON] = at.HALF_FILLED
     filled: bool = memory[instrument + at.SNAPSHOT_UNDER_WAY] == at.FILL
     if flags & event.END:
         if filled:
             memory[words + at.CHANNEL_SNAPSHOT_COUNTS + at.TAKEN] += 1
-            memory[instrument + at.STATE] = at.CURRENT
+            if memory[instrument + at.REASON] != at.LEFT_OUT:
+                memory[instrument + at.STATE] = at.CURRENT
             memory[instrument + at.NEEDED] = 0
             memory[instrument + at.NEXT_DRAINED] = memory[at.DRAINING]
             memory[at.DRAINING] = 1 + (instrument - memory[at.INSTRUMENTS]) // at.INSTRUMENT_WORDS

@@ -16,6 +16,8 @@ LEVEL = BookChannel("levels", -7, 0, kind="level", depth=4, implied_depth=2)
 PRICE_BY_SNAPSHOT = replace(PRICE, snapshots=True)
 LEVEL_BY_SNAPSHOT = replace(LEVEL, snapshots=True)
 AB = int.from_bytes(b"AB".ljust(8, b"\0"), "big")
+SYMBOL = 0x5359_4D42_4F4C_2031
+LARGEST = (1 << 63) - 1
 CD = int.from_bytes(b"CD".ljust(8, b"\0"), "big")
 
 
@@ -81,7 +83,7 @@ class Pair:
 
     def agree(self) -> None:
         """Assert that both say the same of everything."""
-        assert self.reference.to_json(orders=True) == self.engine.to_json(orders=True)
+        assert self.reference.to_json(orders=True, since=True) == self.engine.to_json(orders=True, since=True)
         assert self.reference.anomalies() == self.engine.anomalies()
         for number in range(len(self.engine.channels)):
             assert self.reference.digest(number) == self.engine.digest(number)
