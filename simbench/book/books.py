@@ -191,7 +191,7 @@ class Books:
         Args:
             orders: whether each book also has its queues, "bid_orders" and so on: [price, [[id, quantity], ...]]
                 for every price that has orders, best first.
-            since: whether each book also says since when, and why, it is what it is, where it is not current.
+            since: whether each book also says since when, and why, it is what it is, where it is not simply current.
         """
         unsigned = self.instruments["key"].astype(np.uint64)
         ranks = np.lexsort((unsigned, self.instruments["channel"]))
@@ -200,7 +200,8 @@ class Books:
             for book, instrument in zip(books, self.instruments[ranks], strict=True):
                 current, began = instrument["state"] == layout.CURRENT, int(instrument["since"])
                 book["since_ns"] = None if current or not began else str(began)
-                book["reason"] = None if current else layout.REASONS[int(instrument["reason"])]
+                nothing = None if instrument["version"] else layout.STANDINGS[layout.NOTHING_YET]
+                book["reason"] = nothing if current else layout.REASONS[int(instrument["reason"])]
         return books
 
     def book(self, index: int, *, orders: bool = False) -> dict[str, Any]:

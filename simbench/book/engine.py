@@ -92,6 +92,7 @@ from simbench.book.layout import (
     UNKNOWN_INSTRUMENT,
     UNSYNCHRONISED,
     UNUSED,
+    VERSION,
 )
 from simbench.book.levels import address, set_level
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
@@ -306,7 +307,8 @@ def _define(memory: Words, channel: int, instrument: int, what: Any, time: int) 
     define(memory, instrument, symbol, middle, end, factor, said, signed(what["level"]), signed(what["orders"]))
     if depth != memory[instrument + DEPTH] or implied != memory[instrument + IMPLIED_DEPTH]:
         resize_ladder(memory, instrument, depth, implied, time)
-        touch(memory, instrument)
+        if memory[instrument + VERSION] != 0:  # else there is nothing that could have changed
+            touch(memory, instrument)
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     rescaled = prices != memory[instrument + PRICE_EXPONENT] or quantities != memory[instrument + QUANTITY_EXPONENT]
     if rescaled and memory[words + CHANNEL_SNAPSHOTS] == REQUIRED:

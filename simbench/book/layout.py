@@ -270,6 +270,8 @@ CURRENT: Final = 0
 STALE: Final = 1
 UNSYNCHRONISED: Final = 2
 REFRESHED: Final = 3
+NOTHING_YET: Final = 4  # what a current book of which nothing has come is called where states are counted
+STANDINGS: Final = (*STATES, "empty")
 
 # Why a book is what it is, where it is not current.
 REASONS: Final = (

@@ -105,6 +105,7 @@ class ReferenceBooks:
 
     def _touch(self, channel: int, book: Book) -> None:
         self.touched[channel].add(book)
+        book.began = True
 
     def _book(self, channel: int, key: int) -> Book:
         if (channel, key) not in self.books:
@@ -343,7 +344,8 @@ class ReferenceBooks:
             if now != was:
                 behind = EMPTY if isinstance(ladder[-1], Empty) else None
                 book.ladders[side] = (ladder + [behind] * now)[:now]
-                self._touch(channel, book)
+                if book.began:
+                    self._touch(channel, book)
         if scale != (book.price_exponent, book.quantity_exponent) and book.channel.snapshots:
             leave(book, partial(self._count, channel))
             self._empty(channel, book)

@@ -68,6 +68,7 @@ class Book:
         self.state = "unsynchronised" if channel.snapshots and not after_reset else "current"
         self.reason = "no_snapshot"  # why it is not current, and since when
         self.since = 0
+        self.began = False  # whether anything of it has come
         self.crossed = False
         self.whole = True  # whether nothing more can come of the last change
         self.before = -1  # id before the last change

@@ -93,7 +93,7 @@ def book_json(book: Book, *, orders: bool, since: bool = False) -> dict[str, Any
     if since:
         current = book.state == "current"
         shown["since_ns"] = None if current or not book.since else str(book.since)
-        shown["reason"] = None if current else book.reason
+        shown["reason"] = book.reason if not current else None if book.began else "empty"
     return shown
 
 
