@@ -206,7 +206,7 @@ INSTRUMENT: Final = np.dtype(
         ("needed", "i8"),  # while stale: instrument sequence that a snapshot has to be at
         ("first", "i8"),  # row of the first event that waits; 0 none
         ("last", "i8"),
-        ("next", "i8"),  # instrument whose queue goes into its book after this one's
+        ("next", "i8"),  # while its queue goes into its book: 1 + DRAINING of the one after it; else 0
         ("since", "i8"),  # exchange time at which it became stale, or was refreshed
         ("from", "i8"),  # what `confirmed` was before the last snapshot
         ("placed", "i8"),  # sequence of the channel that this snapshot was taken at

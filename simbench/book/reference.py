@@ -12,10 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from simbench import event
-from simbench.book.layout import ANOMALIES, NO_PRICE, SNAPSHOT_COUNTS
+from simbench.book.layout import ANOMALIES, AWAITED, NO_PRICE, REFRESHES, REQUIRED, SNAPSHOT_COUNTS
 from simbench.book.reference_book import EMPTY, Book, Empty, Level, Order
 from simbench.book.reference_json import book_json, digest_of
 from simbench.book.reference_snapshots import admit, leave
+from simbench.book.reference_waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +42,20 @@ class ReferenceBooks:
         self.was_reset: set[int] = set()
         self.touched: dict[int, set[Book]] = {number: set() for number in range(len(self.channels))}
         self.counts: list[Counter[str]] = [Counter() for _ in self.channels]
+        self.waiting = [Waiting() for _ in self.channels]
 
     def apply(self, channel: int, what: Any) -> None:
-        """Apply one EVENT record."""
+        """Apply one EVENT record, and what has waited for it."""
         fields = {name: int(what[name]) for name in event.EVENT.names or ()}
+        self._apply(channel, fields)
+        while (waited := self.waiting[channel].next_waiting(partial(self._count, channel))) is not None:
+            self._apply(channel, waited)
+
+    def _apply(self, channel: int, fields: dict[str, int]) -> None:
         kind, flags = fields["kind"], fields["flags"]
         book = self._dispatch(channel, kind, fields)
         sequence = fields["instrument_sequence"]
-        quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT or self.channels[channel].snapshots
+        quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT or self.channels[channel].snapshots == REQUIRED
         if book is not None and sequence and not quiet:
             self._follow(channel, book, sequence, fields["time"])
         if flags & event.END:
@@ -70,7 +77,7 @@ class ReferenceBooks:
             book.ladders = [[None] * book.depth(side) for side in range(4)]
             book.sequence, book.crossed = -1, False
             book.state = "current"
-            if book.channel.snapshots:
+            if book.channel.snapshots in {REQUIRED, AWAITED}:
                 book.state, book.reason, book.since = "unsynchronised", "restart", time
         self.touched[channel].clear()
 
@@ -143,7 +150,11 @@ class ReferenceBooks:
             self._count(channel, "unknown_instrument", int(not quiet))
             return None
         book = self._book(channel, what["instrument"])
-        if self.channels[channel].snapshots and not admit(book, what, partial(self._count, channel)) and not quiet:
+        policy, count = self.channels[channel].snapshots, partial(self._count, channel)
+        if policy == REQUIRED and not admit(book, what, count) and not quiet:
+            return None
+        touch = partial(self._touch, channel)
+        if policy in {AWAITED, REFRESHES} and not self.waiting[channel].passes(book, what, count, touch):
             return None
         if by_number:
             self._by_number(channel, book, kind, what)
@@ -325,6 +336,8 @@ class ReferenceBooks:
     def _begin_again(self, channel: int, book: Book) -> None:
         self._empty(channel, book)
         book.doing, book.whole = "nothing", True
+        book.confirmed = book.needed = self.waiting[channel].reached = 0
+        self.waiting[channel].forget(book)
 
     def _define(self, channel: int, book: Book, what: dict[str, int]) -> None:
         words = (what["order"], what["other"], what["priority"])
@@ -346,7 +359,7 @@ class ReferenceBooks:
                 book.ladders[side] = (ladder + [behind] * now)[:now]
                 if book.began:
                     self._touch(channel, book)
-        if scale != (book.price_exponent, book.quantity_exponent) and book.channel.snapshots:
+        if scale != (book.price_exponent, book.quantity_exponent) and book.channel.snapshots == REQUIRED:
             leave(book, partial(self._count, channel))
             self._empty(channel, book)
             book.ladders = [[None] * book.depth(side) for side in range(4)]

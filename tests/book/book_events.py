@@ -7,14 +7,18 @@ import numpy as np
 
 from simbench import event
 from simbench.book.books import Books
-from simbench.book.layout import BookChannel
+from simbench.book.layout import AWAITED, DRAINING, REFRESHES, REQUIRED, BookChannel
 from simbench.book.reference import ReferenceBooks
+from simbench.book.waiting import gather
 
 ORDER = BookChannel("orders", -4, 0, text_key=True, kind="order")
 PRICE = BookChannel("prices", -2, -3, kind="price")
 LEVEL = BookChannel("levels", -7, 0, kind="level", depth=4, implied_depth=2)
-PRICE_BY_SNAPSHOT = replace(PRICE, snapshots=True)
-LEVEL_BY_SNAPSHOT = replace(LEVEL, snapshots=True)
+PRICE_BY_SNAPSHOT = replace(PRICE, snapshots=REQUIRED)
+LEVEL_BY_SNAPSHOT = replace(LEVEL, snapshots=REQUIRED)
+LEVEL_WAITING = replace(LEVEL, snapshots=AWAITED)
+LEVEL_REFRESHED = replace(LEVEL, snapshots=REFRESHES)
+LONGEST = 1000  # turns in which whatever waits for a snapshot is in the books
 AB = int.from_bytes(b"AB".ljust(8, b"\0"), "big")
 SYMBOL = 0x5359_4D42_4F4C_2031
 LARGEST = (1 << 63) - 1
@@ -63,6 +67,17 @@ def level(kind: int, number: int, price: int, quantity: int = 1, side: int = eve
     }
 
 
+def drain(books: Books, channel: int = 0) -> None:
+    """Let what has waited go into the books that a snapshot has filled, as a receiver does behind every snapshot."""
+    for _ in range(LONGEST):
+        if books.memory[DRAINING] == 0:
+            return
+        waited = np.zeros(16, event.EVENT)
+        count = max(gather(books.memory, waited, len(waited)), 0)
+        books.apply(channel, waited[:count])
+    raise AssertionError("what waits goes round and round")
+
+
 class Pair:
     """The engine and the reference book, fed alike.
 
@@ -78,6 +93,7 @@ class Pair:
     def apply(self, array: np.ndarray, channel: int = 0) -> None:
         """Apply events to both and check the engine's invariants."""
         self.engine.apply(channel, array)
+        drain(self.engine, channel)
         self.engine.check()
         self.reference.apply_all(channel, array)
 

@@ -5,7 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from book_events import AB, LEVEL, LEVEL_BY_SNAPSHOT, ORDER, PRICE, PRICE_BY_SNAPSHOT, add, events, level, on
+from book_events import (
+    AB,
+    LEVEL,
+    LEVEL_BY_SNAPSHOT,
+    LEVEL_WAITING,
+    ORDER,
+    PRICE,
+    PRICE_BY_SNAPSHOT,
+    add,
+    drain,
+    events,
+    level,
+    on,
+)
 
 from simbench import event
 from simbench.book.block import Limits
@@ -127,6 +140,18 @@ def test_the_limits_are_those_of_the_documentation() -> None:
     memory = Books.create([ORDER]).memory
     found = [int(memory[word]) for word in (MOST_INSTRUMENTS, MOST_ORDERS, MOST_LEVELS, MOST_LADDERS)]
     assert found == [usual.instruments, usual.orders, usual.levels, usual.ladders]
+
+
+def test_what_waits_for_a_snapshot_that_finds_no_room_goes_on_waiting() -> None:
+    """It is not put into the book, which has none, again and again."""
+    books = books_of(LEVEL_WAITING, ladders=0)
+    change = {**level(event.LEVEL_NEW, 1, 100), "instrument_sequence": 5}
+    head = {"kind": event.SNAPSHOT, "instrument": 7, "instrument_sequence": 5, "flags": event.FROM_SNAPSHOT}
+    apply(books, change, {**change, "instrument_sequence": 6})
+    apply(books, head, level(event.LEVEL_OVERLAY, 1, 100, flags=event.FROM_SNAPSHOT | event.END, time=9))
+    drain(books)
+    books.check()
+    assert standing(books, 7)[::2] == ("stale", "no_room")
 
 
 @pytest.mark.parametrize("channel", [PRICE_BY_SNAPSHOT, LEVEL_BY_SNAPSHOT], ids=["price", "level"])
