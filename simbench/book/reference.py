@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from simbench import event
-from simbench.book.layout import ANOMALIES, AWAITED, NO_PRICE, REFRESHES, REQUIRED, SNAPSHOT_COUNTS
+from simbench.book.layout import ANOMALIES, AWAITED, NO_PRICE, REFRESHES, REQUIRED, SNAPSHOT_COUNTS, WAIT_ROWS
 from simbench.book.reference_book import EMPTY, Book, Empty, Level, Order
 from simbench.book.reference_json import book_json, digest_of
 from simbench.book.reference_snapshots import admit, leave
@@ -33,16 +33,17 @@ class ReferenceBooks:
 
     Args:
         channels: what the books of each are like, by channel number.
+        waiting: events of books that wait for a snapshot that each channel has room for.
     """
 
-    def __init__(self, channels: Sequence[BookChannel]) -> None:
+    def __init__(self, channels: Sequence[BookChannel], *, waiting: int = WAIT_ROWS - 1) -> None:
         self.channels = tuple(channels)
         self.books: dict[tuple[int, int], Book] = {}
         self.where: dict[tuple[int, int], tuple[Book, int, Level, Order]] = {}
         self.was_reset: set[int] = set()
         self.touched: dict[int, set[Book]] = {number: set() for number in range(len(self.channels))}
         self.counts: list[Counter[str]] = [Counter() for _ in self.channels]
-        self.waiting = [Waiting() for _ in self.channels]
+        self.waiting = [Waiting(waiting) for _ in self.channels]
 
     def apply(self, channel: int, what: Any) -> None:
         """Apply one EVENT record, and what has waited for it."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simbench import event
-from simbench.book import block
 from simbench.book.layout import REFRESHES
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Waiting:
         filled: books that a snapshot has filled, and whose queues go into them now; the last one first.
     """
 
-    room: int = field(default_factory=lambda: block.WAIT_ROWS - 1)
+    room: int
     reached: int = 0
     filled: list[Book] = field(default_factory=list)
 

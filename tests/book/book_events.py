@@ -7,7 +7,7 @@ import numpy as np
 
 from simbench import event
 from simbench.book.books import Books
-from simbench.book.layout import AWAITED, DRAINING, REFRESHES, REQUIRED, BookChannel
+from simbench.book.layout import AWAITED, DRAINING, REFRESHES, REQUIRED, WAIT_ROOM, BookChannel
 from simbench.book.reference import ReferenceBooks
 from simbench.book.waiting import gather
 
@@ -88,7 +88,7 @@ class Pair:
 
     def __init__(self, *channels: BookChannel, room: int = 8) -> None:
         self.engine = Books.create(channels, instruments=room, orders=room, levels=room)
-        self.reference = ReferenceBooks(channels)
+        self.reference = ReferenceBooks(channels, waiting=int(self.engine.memory[WAIT_ROOM]) - 1)
 
     def apply(self, array: np.ndarray, channel: int = 0) -> None:
         """Apply events to both and check the engine's invariants."""
@@ -101,6 +101,12 @@ class Pair:
         """Assert that both say the same of everything."""
         assert self.reference.to_json(orders=True, since=True) == self.engine.to_json(orders=True, since=True)
         assert self.reference.anomalies() == self.engine.anomalies()
+        for (channel, key), book in self.reference.books.items():
+            index = self.engine.find(channel, key)
+            for side in range(4):
+                best_first = sorted(book.prices[side], reverse=side in {event.BID, event.IMPLIED_BID})
+                queued = [order.priority for price in best_first for order in book.prices[side][price].queue]
+                assert queued == self.engine.orders(index, side)["priority"].tolist()
         for number in range(len(self.engine.channels)):
             assert self.reference.digest(number) == self.engine.digest(number)
             assert self.reference.digest_orders(number) == self.engine.digest_orders(number)

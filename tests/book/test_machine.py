@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 from book_events import (
     LARGEST,
     LEVEL,
     LEVEL_BY_SNAPSHOT,
+    LEVEL_REFRESHED,
+    LEVEL_WAITING,
     ORDER,
     PRICE,
     PRICE_BY_SNAPSHOT,
@@ -15,14 +18,15 @@ from book_events import (
 )
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simbench import event
+from simbench.book import block
 from simbench.book.layout import BookChannel
 from simbench.book.reference_book import Book
 
 STEPS = settings(
-    max_examples=30,
+    max_examples=25,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,
@@ -31,7 +35,7 @@ STEPS = settings(
 TEXT = (65 << 56, 65 << 56 | 66 << 48, 1 << 56, 0)
 NUMBERS = (1, 2, (1 << 64) - 1, 0)
 
-whiches = st.sampled_from([0, 0, 0, 0, 0, 1, 2, 3])
+whiches = st.sampled_from([0, 0, 0, 0, 0, 0, 1, 1, 2, 3])
 ids = st.integers(0, 5)
 sides = st.sampled_from([0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 9])
 prices = st.sampled_from([1, 2, 1, 2, 1, 2, 0, 3, -1, LARGEST, -LARGEST - 1])
@@ -39,7 +43,8 @@ quantities = st.sampled_from([1, 2, 3, 4, 1, 2, 3, 4, 0, -1, LARGEST, LARGEST - 
 priorities = st.sampled_from([0, 0, 1, 2, 3, (1 << 64) - 1])
 flags = st.one_of(st.sampled_from([event.END, event.KEEP_PRIORITY]), st.integers(0, 31))
 steps = st.sampled_from([None, None, 1, 1, 1, 0, 2, -1])
-numbers = st.sampled_from([1, 1, 2, 2, 3, 4, 5, 6, 0, -1])
+numbers = st.sampled_from([1, 1, 1, 2, 2, 2, 3, 4, 5, -1])
+kinds = st.one_of(st.integers(event.TRADE, event.NOTE), st.integers(event.TRADE, event.NOTE), st.integers(0, 99))
 ROW = ("side", "level", "price", "quantity", "orders")
 rungs = st.tuples(sides, numbers, st.integers(1, 3), st.integers(-1, 3), st.sampled_from([-1, -1, 1, -2]))
 changed = st.lists(rungs, min_size=1, max_size=3)
@@ -67,7 +72,8 @@ class AnyBooks(RuleBasedStateMachine):
         """Apply an event; a step is from the last sequence of its instrument."""
         sequence = 0 if step is None else max(self.book(key).sequence + step, 0)
         self.now += 1
-        one = {"kind": kind, "instrument": key, "instrument_sequence": sequence, "time": self.now, **fields}
+        placed = {"instrument_sequence": sequence, "time": self.now, "sequence": self.now}
+        one = {"kind": kind, "instrument": key, **placed, **fields}
         self.told[-1].append(one)
         self.pair.apply(events(one))
 
@@ -101,33 +107,29 @@ class AnyBooks(RuleBasedStateMachine):
         """Say that a book is empty."""
         self.tell(kind, self.keys[which], flags=flags, step=step)
 
-    @rule(said=st.booleans())
-    def begin_again(self, *, said: bool) -> None:
-        """Empty all books: the exchange says so, or an epoch ends and nothing is known any more."""
-        if said:
-            self.tell(event.RESET, 0)
-            return
-        self.now += 1
-        self.pair.engine.reset(0, self.now)
-        self.pair.engine.check()
-        self.pair.reference.reset(0, self.now)
-        self.told.append([])
-
-    @rule(which=whiches, kind=st.integers(0, 50), side=sides, order=ids, flags=flags, step=steps)
+    @rule(which=whiches, kind=kinds, side=sides, order=ids, flags=flags, step=steps)
     def note(self, which: int, kind: int, side: int, order: int, flags: int, step: int | None) -> None:
         """Send anything else, of this kind of book or of another."""
         if kind not in {event.DEFINE, event.RESET}:
             self.tell(kind, self.keys[which], side=side, order=order, quantity=1, flags=flags, step=step)
 
-    @rule(larger=st.booleans())
-    def move(self, *, larger: bool) -> None:
-        """Go on in a copy, or in a larger one, and spoil what it was made of."""
-        old = self.pair.engine.memory
-        if larger:
-            self.pair.engine.grow()
+    @rule(how=st.sampled_from(["copied", "larger", "copied", "larger", "reset", "restarted"]))
+    def turn(self, how: str) -> None:
+        """Go on in a copy or in a larger block, or from nothing: the exchange says so, or an epoch ends."""
+        if how == "reset":
+            self.tell(event.RESET, 0)
+        elif how == "restarted":
+            self.now += 1
+            self.pair.engine.reset(0, self.now)
+            self.pair.reference.reset(0, self.now)
+            self.told.append([])
         else:
-            self.pair.engine = self.pair.engine.copy()
-        old[:] = -1
+            old = self.pair.engine.memory
+            if how == "larger":
+                self.pair.engine.grow()
+            else:
+                self.pair.engine = self.pair.engine.copy()
+            old[:] = -1
         self.pair.engine.check()
 
 
@@ -137,9 +139,24 @@ class OrderBooks(AnyBooks):
     channel = ORDER
     keys = TEXT
 
+    def has_orders(self) -> bool:
+        """Tell whether there is any order; what happens to unknown ones happens beside them."""
+        return bool(self.pair.reference.where)
+
+    @initialize(queues=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 2), priorities), min_size=2, max_size=6))
+    def open_with(self, queues: list[tuple[int, int, int]]) -> None:
+        """Begin with some orders."""
+        for order, (side, price, priority) in enumerate(queues):
+            self.tell(event.ADD, TEXT[0], order=order, side=side, price=price, quantity=3, priority=priority)
+
+    def known(self, number: int) -> int:
+        """Return the id of an order that is in a book, or one that need not be."""
+        living = sorted(self.pair.reference.where)
+        return living[number][1] if number < len(living) else number
+
     def price_of(self, order: int, otherwise: int) -> int:
         """Return the price that an order stands at, so that another one comes into its queue."""
-        living = self.pair.reference.where.get((0, order))
+        living = self.pair.reference.where.get((0, self.known(order)))
         return living[2].price if living else otherwise
 
     @rule(
@@ -150,14 +167,16 @@ class OrderBooks(AnyBooks):
         """Add an order, sometimes under the id of a living one."""
         self.tell(event.ADD, self.keys[which], **fields)
 
+    @precondition(has_orders)
     @rule(order=ids, behind=ids, quantity=st.integers(1, 3), priority=priorities)
     def queue(self, behind: int, **fields: Any) -> None:
         """Add an order to the queue of another one."""
-        living = self.pair.reference.where.get((0, behind))
+        living = self.pair.reference.where.get((0, self.known(behind)))
         if living:
             book, side, level, _ = living
             self.tell(event.ADD, book.key, side=side, price=level.price, **fields)
 
+    @precondition(has_orders)
     @rule(
         order=ids,
         kind=st.sampled_from([event.EXECUTE, event.EXECUTE_AT, event.EXECUTE, event.REDUCE]),
@@ -165,33 +184,43 @@ class OrderBooks(AnyBooks):
         quantity=quantities,
         flags=flags,
     )
-    def take(self, kind: int, **fields: Any) -> None:
+    def take(self, kind: int, order: int, **fields: Any) -> None:
         """Execute or cancel an order in part, whole, or beyond what it has."""
-        self.tell(kind, 0, **fields)
+        self.tell(kind, 0, order=self.known(order), **fields)
 
+    @precondition(has_orders)
     @rule(order=ids, flags=flags)
-    def delete(self, **fields: Any) -> None:
+    def delete(self, order: int, **fields: Any) -> None:
         """Delete an order."""
-        self.tell(event.DELETE, 0, **fields)
+        self.tell(event.DELETE, 0, order=self.known(order), **fields)
 
+    @precondition(has_orders)
     @rule(order=ids, other=ids, near=ids, price=prices, quantity=quantities, priority=priorities, flags=flags)
-    def replace(self, near: int, price: int, **fields: Any) -> None:
+    def replace(self, order: int, near: int, price: int, **fields: Any) -> None:
         """Replace an order by one with another id, or with its own, or with that of a living one."""
-        self.tell(event.REPLACE, 0, price=self.price_of(near, price), **fields)
+        self.tell(event.REPLACE, 0, order=self.known(order), price=self.price_of(near, price), **fields)
 
+    @precondition(has_orders)
     @rule(
         which=whiches, order=ids, near=ids, side=sides, price=prices, quantity=quantities, priority=priorities,
         flags=st.sampled_from([event.KEEP_PRIORITY, event.KEEP_PRIORITY | event.END, event.END, 31]), step=steps,
     )  # fmt: skip
-    def modify(self, which: int, near: int, price: int, **fields: Any) -> None:
+    def modify(self, which: int, order: int, near: int, price: int, **fields: Any) -> None:
         """Modify an order, in its place or not."""
-        self.tell(event.MODIFY, self.keys[which], price=self.price_of(near, price), **fields)
+        order = self.known(order)
+        self.tell(event.MODIFY, self.keys[which], order=order, price=self.price_of(near, price), **fields)
 
 
 class PriceBooks(AnyBooks):
     """Books by price."""
 
     channel = PRICE
+
+    @initialize(put=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 3)), max_size=5))
+    def open_with(self, put: list[tuple[int, int]]) -> None:
+        """Begin with some levels."""
+        for side, price in put:
+            self.tell(event.LEVEL, NUMBERS[0], side=side, price=price, quantity=3)
 
     @rule(
         which=whiches, side=sides, price=prices, quantity=quantities, orders=st.integers(-2, 3), flags=flags, step=steps
@@ -210,6 +239,14 @@ class LevelBooks(AnyBooks):
     """Books by number, with orders beside them."""
 
     channel = LEVEL
+
+    @initialize(put=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 3)), max_size=5), empty=st.booleans())
+    def open_with(self, put: list[tuple[int, int]], *, empty: bool) -> None:
+        """Begin with some levels, in a book that was known to be empty or not known at all."""
+        if empty:
+            self.tell(event.CLEAR, NUMBERS[0])
+        for side, price in put:
+            self.tell(event.LEVEL_NEW, NUMBERS[0], side=side, level=1, price=price, quantity=3)
 
     def rung(self, kind: int, which: int, rung: tuple[int, ...], flags: int, step: int | None) -> None:
         """Send an event of a level."""
@@ -312,6 +349,65 @@ class LevelSnapshotBooks(SnapshotBooks):
     kinds = (event.LEVEL_OVERLAY, event.LEVEL_NEW, event.LEVEL_CHANGE, event.LEVEL_DELETE)
 
 
+class WaitingBooks(AnyBooks):
+    """Books by number that wait for a snapshot when they missed something, in queues with little room."""
+
+    channel = LEVEL_WAITING
+    rows = 6
+
+    def __init__(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(block, "WAIT_ROWS", self.rows)
+            super().__init__()
+
+    def teardown(self) -> None:
+        """Leave the batches out: what waits goes into the books behind every snapshot, and not behind every batch."""
+
+    def change(self, which: int, kind: int, rung: tuple[int, ...], step: int, late: int = 0) -> None:
+        """Change a level, so many steps behind the last change."""
+        packet = max(self.now + 1 - late, 0)
+        what = {"sequence": packet, "flags": event.END, **dict(zip(ROW, rung, strict=True))}
+        self.tell(kind, self.keys[which], step=step, **what)
+
+    @rule(which=whiches, kind=st.integers(event.LEVEL_NEW, event.LEVEL_OVERLAY), rung=rungs)
+    def follow(self, which: int, kind: int, rung: tuple[int, ...]) -> None:
+        """Send the next change, or one more that waits."""
+        book = self.book(self.keys[which])
+        last = book.queue[-1]["instrument_sequence"] if book.queue else book.sequence
+        self.change(which, kind, rung, 1 + last - book.sequence)
+
+    @rule(
+        which=whiches, kind=st.integers(event.LEVEL_NEW, event.LEVEL_OVERLAY), rung=rungs, step=st.integers(-1, 4),
+        late=st.integers(0, 4),
+    )  # fmt: skip
+    def stray(self, which: int, kind: int, rung: tuple[int, ...], step: int, late: int) -> None:
+        """Send a change that leaves some out, or an old one."""
+        self.change(which, kind, rung, step, late)
+
+    @rule(
+        which=whiches, ahead=st.integers(-1, 2), ago=st.integers(-1, 3), rows=st.lists(rungs, max_size=2),
+        end=st.sampled_from([True, True, True, False]),
+    )  # fmt: skip
+    def refresh(self, which: int, ahead: int, ago: int, rows: list[Any], *, end: bool) -> None:
+        """Send a snapshot that is at the book's own place, behind it or before it."""
+        key, made = (
+            self.keys[which],
+            [{"kind": event.LEVEL_OVERLAY, **dict(zip(ROW, row, strict=True))} for row in rows],
+        )
+        made = [{"kind": event.SNAPSHOT}, *made]
+        at = max(self.book(key).needed or self.book(key).sequence, 0) + ahead
+        placed = max(self.now - ago, 0)
+        for number, one in enumerate(made):
+            flags = event.FROM_SNAPSHOT | (event.END if end and number == len(made) - 1 else 0)
+            self.tell(one.pop("kind"), key, flags=flags, **one, instrument_sequence=max(at, 0), other=placed)
+
+
+class RefreshedBooks(WaitingBooks):
+    """Likewise such that are emptied and go on."""
+
+    channel = LEVEL_REFRESHED
+
+
 TestOrderBooks = OrderBooks.TestCase
 TestOrderBooks.settings = STEPS
 
@@ -326,3 +422,9 @@ TestPriceSnapshotBooks.settings = STEPS
 
 TestLevelSnapshotBooks = LevelSnapshotBooks.TestCase
 TestLevelSnapshotBooks.settings = STEPS
+
+TestWaitingBooks = WaitingBooks.TestCase
+TestWaitingBooks.settings = STEPS
+
+TestRefreshedBooks = RefreshedBooks.TestCase
+TestRefreshedBooks.settings = STEPS
