@@ -40,6 +40,10 @@ from simbench.book.layout import (
     LEVEL_ROOM,
     LEVEL_SLOTS,
     LINE,
+    MOST_INSTRUMENTS,
+    MOST_LADDERS,
+    MOST_LEVELS,
+    MOST_ORDERS,
     NODE_COUNT,
     NODE_FREE,
     NODE_ROOM,
@@ -77,6 +81,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much a block may grow to have room for, whatever comes: all of it takes 15 GiB at the very most.
+
+    Attributes:
+        instruments: of all channels; 512 bytes each.
+        orders: alive at a time; 80 bytes each.
+        levels: by price; 80 bytes each, and 320 where each stands alone in its tree.
+        ladders: words of 8 bytes; four for a level by number.
+    """
+
+    instruments: int = 1 << 21
+    orders: int = 1 << 26
+    levels: int = 1 << 24
+    ladders: int = 1 << 27
+
+
+@dataclass(frozen=True)
 class Room:
     """How much a block has room for.
 
@@ -104,18 +125,26 @@ def aligned(words: int) -> Words:
     return array[skip : skip + words]
 
 
-def new_memory(channels: Sequence[BookChannel], room: Room, seed: int | None = None) -> Words:
+def new_memory(
+    channels: Sequence[BookChannel], room: Room, seed: int | None = None, limits: Limits | None = None
+) -> Words:
     """Return a block without instruments.
 
     Args:
         channels: their index is the channel number of `apply`.
         room: how much to make room for.
         seed: of the hash tables; drawn when None.
+        limits: of what it may grow to; the usual ones when None.
     """
+    limits = limits or Limits()
     by_level = any(channel.kind == "level" for channel in channels)
     if any(channel.snapshots == AWAITED for channel in channels):
         room = replace(room, waiting=WAIT_ROWS)
-    memory = _lay(len(channels), _at_least(room, by_level=by_level))
+    memory = _lay(len(channels), _at_least(room, limits, by_level=by_level))
+    memory[MOST_INSTRUMENTS] = limits.instruments
+    memory[MOST_ORDERS] = limits.orders
+    memory[MOST_LEVELS] = limits.levels
+    memory[MOST_LADDERS] = limits.ladders
     memory[SEED] = _signed(secrets.randbits(64) if seed is None else seed)
     memory[SECRET_1] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 6364136223846793005 | 1)
     memory[SECRET_2] = _signed(secrets.randbits(64) | 1 if seed is None else seed * 3202034522624059733 | 1)
@@ -132,13 +161,16 @@ def new_memory(channels: Sequence[BookChannel], room: Room, seed: int | None = N
 
 
 def grown(memory: Words) -> Words:
-    """Return a larger block with the same content: every section that is three quarters full is twice as large."""
+    """Return a larger block with the same content: every section that is three quarters full is twice as large.
+
+    None becomes larger than its limit.
+    """
     room = Room(
-        instruments=_larger(memory, INSTRUMENT_ROOM, INSTRUMENT_COUNT),
-        orders=_larger(memory, ORDER_ROOM, ORDER_COUNT),
-        levels=_larger(memory, LEVEL_ROOM, LEVEL_COUNT),
+        instruments=min(_larger(memory, INSTRUMENT_ROOM, INSTRUMENT_COUNT), int(memory[MOST_INSTRUMENTS])),
+        orders=min(_larger(memory, ORDER_ROOM, ORDER_COUNT), int(memory[MOST_ORDERS])),
+        levels=min(_larger(memory, LEVEL_ROOM, LEVEL_COUNT), int(memory[MOST_LEVELS])),
         nodes=_larger(memory, NODE_ROOM, NODE_COUNT, PATH_DEPTH),
-        ladders=_larger(memory, LADDER_ROOM, LADDER_TOP, LADDER_LIMIT) if memory[LADDER_ROOM] else 0,
+        ladders=min(_larger(memory, LADDER_ROOM, LADDER_TOP, LADDER_LIMIT), int(memory[MOST_LADDERS])),
         waiting=int(memory[WAIT_ROOM]),
     )
     return relaid(memory, room)
@@ -148,7 +180,7 @@ def relaid(memory: Words, room: Room | None = None) -> Words:
     """Return a copy of the block that touches only what is in use; with other room when that is given."""
     channels = int(memory[CHANNEL_COUNT])
     new = _lay(channels, room or room_of(memory))
-    new[SEED : SECRET_2 + 1] = memory[SEED : SECRET_2 + 1]
+    new[SEED : MOST_LADDERS + 1] = memory[SEED : MOST_LADDERS + 1]
     for word in (INSTRUMENT_COUNT, RECORD_TOP, RECORD_FREE, ORDER_COUNT, LEVEL_COUNT):
         new[word] = memory[word]
     for word in (NODE_TOP, NODE_FREE, NODE_COUNT, LADDER_TOP, WAIT_TOP, WAIT_FREE, DRAINING):
@@ -214,14 +246,14 @@ def _lay(channels: int, room: Room) -> Words:
     return memory
 
 
-def _at_least(room: Room, *, by_level: bool) -> Room:
-    """Return room for any one event, and for ladders only where there are any."""
+def _at_least(room: Room, limits: Limits, *, by_level: bool) -> Room:
+    """Return room for any one event, as far as there may be, and for ladders only where there are any."""
     return Room(
-        instruments=max(room.instruments, LINE),
-        orders=max(room.orders, LINE),
-        levels=max(room.levels, LINE),
+        instruments=min(max(room.instruments, LINE), limits.instruments),
+        orders=min(max(room.orders, LINE), limits.orders),
+        levels=min(max(room.levels, LINE), limits.levels),
         nodes=max(room.nodes, 2 * PATH_DEPTH),
-        ladders=max(room.ladders, 2 * LADDER_LIMIT) if by_level else 0,
+        ladders=min(max(room.ladders, 2 * LADDER_LIMIT), limits.ladders) if by_level else 0,
         waiting=room.waiting,
     )
 

@@ -48,6 +48,7 @@ class Books:
         orders: int = 1 << 17,
         levels: int = 1 << 15,
         seed: int | None = None,
+        limits: block.Limits | None = None,
     ) -> Books:
         """Return empty books.
 
@@ -57,10 +58,11 @@ class Books:
             orders: as said.
             levels: as said.
             seed: of the hash tables; drawn when None. No result depends on it.
+            limits: of what they may grow to; the usual ones when None.
         """
         ladders = instruments * max((4 * 2 * (c.depth + c.implied_depth) for c in channels), default=0)
         room = block.Room(instruments, orders, levels, levels // 4, ladders)
-        return cls(block.new_memory(channels, room, seed), channels)
+        return cls(block.new_memory(channels, room, seed, limits), channels)
 
     def copy(self) -> Books:
         """Return a checkpoint: books with a memory of their own and the same content."""
@@ -189,15 +191,17 @@ class Books:
         Args:
             orders: whether each book also has its queues, "bid_orders" and so on: [price, [[id, quantity], ...]]
                 for every price that has orders, best first.
-            since: whether each book also says since when it is what it is, where it is not current.
+            since: whether each book also says since when, and why, it is what it is, where it is not simply current.
         """
         unsigned = self.instruments["key"].astype(np.uint64)
         ranks = np.lexsort((unsigned, self.instruments["channel"]))
         books = [self.book(int(index), orders=orders) for index in ranks]
         if since:
             for book, instrument in zip(books, self.instruments[ranks], strict=True):
-                current = instrument["state"] == layout.CURRENT
-                book["since_ns"] = None if current else str(int(instrument["since"]))
+                current, began = instrument["state"] == layout.CURRENT, int(instrument["since"])
+                book["since_ns"] = None if current or not began else str(began)
+                nothing = None if instrument["version"] else layout.STANDINGS[layout.NOTHING_YET]
+                book["reason"] = nothing if current else layout.REASONS[int(instrument["reason"])]
         return books
 
     def book(self, index: int, *, orders: bool = False) -> dict[str, Any]:

@@ -51,6 +51,7 @@ from simbench.book.layout import (
     INSTRUMENT_ROOM,
     INSTRUMENT_WORDS,
     INSTRUMENTS,
+    INT64_MAX,
     KEY,
     LADDER,
     LADDER_LIMIT,
@@ -62,7 +63,12 @@ from simbench.book.layout import (
     LEVEL_ROOM,
     LEVEL_SLOTS,
     LOW,
+    MOST_INSTRUMENTS,
+    MOST_LADDERS,
+    MOST_LEVELS,
+    MOST_ORDERS,
     NEEDED,
+    NO_ROOM,
     NODE_COUNT,
     NODE_ROOM,
     NONE,
@@ -74,15 +80,20 @@ from simbench.book.layout import (
     PLACE,
     PRICE_EXPONENT,
     QUANTITY_EXPONENT,
+    REASON,
     REQUIRED,
+    RESCALED,
+    RESTARTED,
     SEQUENCE,
     SNAPSHOT_UNDER_WAY,
+    STALE_SINCE,
     STATE,
     STATUS_CODE,
     UNKNOWN,
     UNKNOWN_INSTRUMENT,
     UNSYNCHRONISED,
     UNUSED,
+    VERSION,
 )
 from simbench.book.levels import address, set_level
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
@@ -110,12 +121,19 @@ PROBES = 4  # slots from its home on in which a look expects to find a key
 @direct
 def _room(memory: Words, channel: int) -> int:
     """Return how many events there is room for whatever they are."""
-    room = min(memory[ORDER_ROOM] - memory[ORDER_COUNT], memory[LEVEL_ROOM] - memory[LEVEL_COUNT])
-    room = min(room, (memory[NODE_ROOM] - memory[NODE_COUNT]) // PATH_DEPTH)
-    room = min(room, memory[INSTRUMENT_ROOM] - memory[INSTRUMENT_COUNT])
+    room = (memory[NODE_ROOM] - memory[NODE_COUNT]) // PATH_DEPTH
+    room = min(room, _left(memory, ORDER_ROOM, ORDER_COUNT, MOST_ORDERS))
+    room = min(room, _left(memory, LEVEL_ROOM, LEVEL_COUNT, MOST_LEVELS))
+    room = min(room, _left(memory, INSTRUMENT_ROOM, INSTRUMENT_COUNT, MOST_INSTRUMENTS))
     if memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_KIND] == BY_LEVEL:
-        room = min(room, (memory[LADDER_ROOM] - memory[LADDER_TOP]) // LADDER_LIMIT)
+        room = min(room, _left(memory, LADDER_ROOM, LADDER_TOP, MOST_LADDERS) // LADDER_LIMIT)
     return int(max(room, 0))
+
+
+@direct
+def _left(memory: Words, room: int, used: int, most: int) -> int:
+    """Return how much room is left; where it may not grow, no end of it: what finds none is left out there."""
+    return INT64_MAX if memory[room] >= memory[most] else int(memory[room] - memory[used])
 
 
 @direct_inlined
@@ -193,6 +211,9 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
             count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
         return -1
     instrument = find_or_new(memory, channel, key)
+    if instrument < 0:
+        count_anomaly(memory, channel, NO_ROOM, 1, time)
+        return -1
     snapshots = memory[words + CHANNEL_SNAPSHOTS]
     if snapshots == REQUIRED:
         admitted = admit(memory, channel, instrument, what, kind, flags, time)
@@ -212,11 +233,10 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
         state = memory[instrument + STATE] if snapshots != UNUSED else CURRENT
         orders.empty_book(memory, channel, instrument, sequence if sequence != 0 else memory[instrument + SEQUENCE])
         memory[instrument + STATE] = state
-        if book == BY_LEVEL:
-            need_ladder(memory, instrument)
+        if book == BY_LEVEL and need_ladder(memory, instrument, time):
             empty_ladder(memory, instrument, EMPTY)
     elif kind == event.DEFINE:
-        _define(memory, channel, instrument, what)
+        _define(memory, channel, instrument, what, time)
     elif kind == event.TRADE:
         record_trade(memory, instrument, price, quantity, time)
     elif kind == event.STATUS:
@@ -225,15 +245,16 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
 
 
 @direct
-def _define(memory: Words, channel: int, instrument: int, what: Any) -> None:
+def _define(memory: Words, channel: int, instrument: int, what: Any, time: int) -> None:
     symbol, middle, end = signed(what["order"]), signed(what["other"]), signed(what["priority"])
     factor, said = signed(what["price"]), signed(what["quantity"])
     depth, implied = memory[instrument + DEPTH], memory[instrument + IMPLIED_DEPTH]
     prices, quantities = memory[instrument + PRICE_EXPONENT], memory[instrument + QUANTITY_EXPONENT]
     define(memory, instrument, symbol, middle, end, factor, said, signed(what["level"]), signed(what["orders"]))
     if depth != memory[instrument + DEPTH] or implied != memory[instrument + IMPLIED_DEPTH]:
-        resize_ladder(memory, instrument, depth, implied)
-        touch(memory, instrument)
+        resize_ladder(memory, instrument, depth, implied, time)
+        if memory[instrument + VERSION] != 0:  # else there is nothing that could have changed
+            touch(memory, instrument)
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     rescaled = prices != memory[instrument + PRICE_EXPONENT] or quantities != memory[instrument + QUANTITY_EXPONENT]
     if rescaled and memory[words + CHANNEL_SNAPSHOTS] == REQUIRED:
@@ -241,8 +262,9 @@ def _define(memory: Words, channel: int, instrument: int, what: Any) -> None:
         leave(memory, channel, instrument)
         orders.empty_book(memory, channel, instrument, memory[instrument + SEQUENCE])
         memory[instrument + STATE] = UNSYNCHRONISED
-        if memory[words + CHANNEL_KIND] == BY_LEVEL:
-            need_ladder(memory, instrument)
+        memory[instrument + STALE_SINCE] = time
+        memory[instrument + REASON] = RESCALED
+        if memory[words + CHANNEL_KIND] == BY_LEVEL and need_ladder(memory, instrument, time):
             empty_ladder(memory, instrument, UNKNOWN)
 
 
@@ -272,6 +294,8 @@ def empty_channel(memory: Words, channel: int, time: int, sequence: int, state: 
             forget(memory, instrument)
             if memory[words + CHANNEL_SNAPSHOTS] in (REQUIRED, AWAITED) and sequence < 0:
                 memory[instrument + STATE] = UNSYNCHRONISED
+                memory[instrument + STALE_SINCE] = time
+                memory[instrument + REASON] = RESTARTED
             if memory[instrument + LADDER] >= 0:
                 empty_ladder(memory, instrument, state)
 
@@ -281,7 +305,8 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
     """Apply events[first:last] to the books of a channel and return the index behind the last one applied.
 
     Less than `last` means that the block has no room for what the next event could need: nothing of that event has
-    been done; grow the block and call again. No event is refused: what is wrong with one is counted.
+    been done; grow the block and call again. No event is refused: what is wrong with one is counted, and so is one
+    that needs more than the block may grow to.
 
     Args:
         memory: int64[::1], the block.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.book.layout import (
+    AFTER_GAP,
     AWAITED,
     BEFORE_LAST,
     BEST,
@@ -37,6 +38,7 @@ from simbench.book.layout import (
     INSTRUMENT_COUNT,
     INSTRUMENT_GAP,
     INSTRUMENT_MASK,
+    INSTRUMENT_ROOM,
     INSTRUMENT_SLOTS,
     INSTRUMENT_WORDS,
     INSTRUMENTS,
@@ -51,12 +53,15 @@ from simbench.book.layout import (
     LAST_PRICE,
     LAST_QUANTITY,
     LAST_TIME,
+    LEFT_OUT,
     LOW,
+    NO_ROOM,
     OTHER,
     PLACE_CHANNEL,
     PLACE_INSTRUMENT,
     PRICE_EXPONENT,
     QUANTITY_EXPONENT,
+    REASON,
     REQUIRED,
     ROOT,
     RUNG_PRICE,
@@ -92,6 +97,23 @@ def count_anomaly(memory: Words, channel: int, kind: int, count: int, time: int)
     memory[at + 2] = time
 
 
+@direct
+def make_stale(memory: Words, instrument: int, reason: int, time: int) -> None:
+    """Say that a book is not what it should be, why, and since when; one that is stale already goes on being so."""
+    if memory[instrument + STATE] != STALE:
+        memory[instrument + STATE] = STALE
+        memory[instrument + STALE_SINCE] = time
+        memory[instrument + REASON] = reason
+
+
+@direct
+def leave_out(memory: Words, instrument: int, time: int) -> None:
+    """Count an event for which there is no room: the book of its instrument lacks it from now on."""
+    count_anomaly(memory, memory[instrument + CHANNEL], NO_ROOM, 1, time)
+    make_stale(memory, instrument, LEFT_OUT, time)
+    memory[instrument + REASON] = LEFT_OUT
+
+
 @direct_inlined
 def seek_instrument(memory: Words, h: int, channel: int, key: int) -> int:
     """Return the slot of an instrument, or the free one where it would go."""
@@ -118,12 +140,14 @@ def find_instrument(memory: Words, channel: int, key: int) -> int:
 
 @direct
 def find_or_new(memory: Words, channel: int, key: int) -> int:
-    """Return the word where an instrument begins, new where it was never seen."""
+    """Return the word where an instrument begins, new where it was never seen; -1 where there may be no more."""
     h = hash_key(memory, channel, key)
     at = seek_instrument(memory, h, channel, key)
     if memory[at] != 0:
         return int(memory[INSTRUMENTS] + ((memory[at] & LOW) - 1) * INSTRUMENT_WORDS)
     index = memory[INSTRUMENT_COUNT]
+    if index >= memory[INSTRUMENT_ROOM]:
+        return -1
     memory[INSTRUMENT_COUNT] = index + 1
     occupy(memory, at, h, index + 1)
     instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
@@ -184,9 +208,7 @@ def miss(memory: Words, channel: int, instrument: int, sequence: int, time: int)
     missing = sequence - memory[instrument + SEQUENCE] - 1
     count_anomaly(memory, channel, INSTRUMENT_GAP, missing, time)
     memory[instrument + HOLES] += missing
-    if memory[instrument + STATE] != STALE:
-        memory[instrument + STALE_SINCE] = time
-    memory[instrument + STATE] = STALE
+    make_stale(memory, instrument, AFTER_GAP, time)
 
 
 @direct

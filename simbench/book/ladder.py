@@ -12,6 +12,7 @@ from simbench.book.layout import (
     CHANNEL_WORDS,
     CHANNELS,
     COUNT,
+    CURRENT,
     EMPTY,
     ID,
     INSTRUMENT_WORDS,
@@ -23,6 +24,7 @@ from simbench.book.layout import (
     NODE_WORDS,
     NODE_WORSE,
     NODES,
+    NOTHING_YET,
     ORDERS,
     PRICE,
     PRIORITY,
@@ -34,6 +36,7 @@ from simbench.book.layout import (
     RUNG_WORDS,
     SIDE_WORDS,
     SIDES,
+    STATE,
     VERSION,
 )
 from simbench.book.levels import address, find_level
@@ -45,6 +48,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simbench.kernel.pure import Words
+
+
+@direct
+def standing(memory: Words, instrument: int) -> int:
+    """Return what a book is called, of STANDINGS; `instrument` is the word where it begins."""
+    nothing = memory[instrument + STATE] == CURRENT and memory[instrument + VERSION] == 0
+    return NOTHING_YET if nothing else int(memory[instrument + STATE])
 
 
 @direct

@@ -32,6 +32,10 @@ VERSION_WORD: Final = 0
 SEED: Final = 1  # of the hash tables; secret, so that nobody can choose ids or prices that collide
 SECRET_1: Final = 2  # odd multipliers that join the parts of a key
 SECRET_2: Final = 3
+MOST_INSTRUMENTS: Final = 4  # that the block grows to have room for
+MOST_ORDERS: Final = 5
+MOST_LEVELS: Final = 6
+MOST_LADDERS: Final = 7  # words
 CHANNELS: Final = 8  # base
 CHANNEL_COUNT: Final = 9
 INSTRUMENTS: Final = 10  # base, room, how many
@@ -119,6 +123,7 @@ ANOMALIES: Final = (
     "foreign_event",  # an event of another kind of book than the channel's, or of no kind
     "broken_chain",  # a change that does not follow the last one of its instrument
     "snapshot_differs",  # a snapshot that a current book should have been equal to
+    "no_room",  # an event that needs more instruments, orders or levels than the books may have; it is left out
 )
 UNKNOWN_ORDER: Final = 0
 DUPLICATE_ORDER: Final = 1
@@ -136,6 +141,7 @@ INSTRUMENT_BACKWARD: Final = 12
 FOREIGN_EVENT: Final = 13
 BROKEN_CHAIN: Final = 14
 SNAPSHOT_DIFFERS: Final = 15
+NO_ROOM: Final = 16
 
 # What became of snapshots, where books are known from them; those that differ are an anomaly.
 SNAPSHOT_COUNTS: Final = (
@@ -200,11 +206,12 @@ INSTRUMENT: Final = np.dtype(
         ("needed", "i8"),  # while stale: instrument sequence that a snapshot has to be at
         ("first", "i8"),  # row of the first event that waits; 0 none
         ("last", "i8"),
-        ("next", "i8"),  # instrument whose queue goes into its book after this one's
+        ("next", "i8"),  # while its queue goes into its book: 1 + DRAINING of the one after it; else 0
         ("since", "i8"),  # exchange time at which it became stale, or was refreshed
         ("from", "i8"),  # what `confirmed` was before the last snapshot
         ("placed", "i8"),  # sequence of the channel that this snapshot was taken at
-        ("spare", "i8", (7,)),
+        ("reason", "i8"),  # why it is not current, of REASONS
+        ("spare", "i8", (6,)),
     ]
 )
 INSTRUMENT_WORDS: Final = 64
@@ -248,6 +255,7 @@ NEXT_DRAINED: Final = 53
 STALE_SINCE: Final = 54
 RESTORED_FROM: Final = 55
 PLACED: Final = 56
+REASON: Final = 57
 
 # Words of a side within the instrument.
 SIDE_WORDS: Final = 4
@@ -262,6 +270,28 @@ CURRENT: Final = 0
 STALE: Final = 1
 UNSYNCHRONISED: Final = 2
 REFRESHED: Final = 3
+NOTHING_YET: Final = 4  # what a current book of which nothing has come is called where states are counted
+STANDINGS: Final = (*STATES, "empty")
+
+# Why a book is what it is, where it is not current.
+REASONS: Final = (
+    "no_snapshot",  # none has come yet
+    "instrument_gap",  # as the anomalies
+    "broken_chain",
+    "snapshot_differs",
+    "no_room",
+    "unfinished",  # a snapshot began to fill it, and its end has not come
+    "rescaled",  # a definition said that its integers mean something else from then on
+    "restart",  # a new epoch, in which nothing is known yet
+)
+WITHOUT_SNAPSHOT: Final = 0
+AFTER_GAP: Final = 1
+AFTER_BREAK: Final = 2
+AFTER_DIFFERENCE: Final = 3
+LEFT_OUT: Final = 4
+HALF_FILLED: Final = 5
+RESCALED: Final = 6
+RESTARTED: Final = 7
 
 # A record. Words 1 to 6 mean alike in an order and in its level, so that prefetching need not know which it has.
 RECORD_WORDS: Final = 8

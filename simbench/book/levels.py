@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.book import tree
-from simbench.book.instruments import count_anomaly, instrument_of, place_of, touch
+from simbench.book.instruments import count_anomaly, instrument_of, leave_out, place_of, touch
 from simbench.book.layout import (
     BAD_QUANTITY,
     BAD_SIDE,
@@ -21,6 +21,7 @@ from simbench.book.layout import (
     LEVEL,
     LEVEL_COUNT,
     LEVEL_MASK,
+    LEVEL_ROOM,
     LEVEL_SLOTS,
     LOW,
     ORDERS,
@@ -161,6 +162,9 @@ def set_level(
         remove_level(memory, record)
     else:
         if record == 0:
+            if memory[LEVEL_COUNT] >= memory[LEVEL_ROOM]:
+                leave_out(memory, instrument, time)
+                return
             record = new_level(memory, at, h, instrument, place, price)
         level = address(memory, record)
         memory[level + QUANTITY] = quantity

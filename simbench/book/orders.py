@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from simbench import event
 from simbench.book import tree
-from simbench.book.instruments import count_anomaly, find_or_new, instrument_of, place_of, record_trade, touch
+from simbench.book.instruments import (
+    count_anomaly,
+    find_or_new,
+    instrument_of,
+    leave_out,
+    place_of,
+    record_trade,
+    touch,
+)
 from simbench.book.layout import (
     BAD_QUANTITY,
     BAD_SIDE,
@@ -18,9 +26,13 @@ from simbench.book.layout import (
     ID,
     INT64_MAX,
     LEVEL,
+    LEVEL_COUNT,
+    LEVEL_ROOM,
     LOW,
+    NO_ROOM,
     ORDER_COUNT,
     ORDER_MASK,
+    ORDER_ROOM,
     ORDER_SLOTS,
     ORDERS,
     OVER_EXECUTED,
@@ -121,6 +133,9 @@ def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, t
             count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
             return -1
         instrument = find_or_new(memory, channel, key)
+        if instrument < 0:
+            count_anomaly(memory, channel, NO_ROOM, 1, time)
+            return -1
         if side > 3 or quantity <= 0:
             count_anomaly(memory, channel, BAD_SIDE if side > 3 else BAD_QUANTITY, 1, time)
             return instrument
@@ -150,6 +165,10 @@ def _enter(
     level_hash = hash_level(memory, instrument, side, price)
     level_at = seek_level(memory, level_hash, place, price)
     level_record = memory[level_at] & LOW
+    levels = memory[LEVEL_COUNT] + (1 if level_record == 0 else 0)
+    if memory[ORDER_COUNT] >= memory[ORDER_ROOM] or levels > memory[LEVEL_ROOM]:
+        leave_out(memory, instrument, time)
+        return instrument
     if level_record == 0:
         level_record = new_level(memory, level_at, level_hash, instrument, place, price)
     level = address(memory, level_record)

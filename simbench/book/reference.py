@@ -12,10 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from simbench import event
-from simbench.book.layout import ANOMALIES, NO_PRICE, SNAPSHOT_COUNTS
+from simbench.book.layout import ANOMALIES, AWAITED, NO_PRICE, REFRESHES, REQUIRED, SNAPSHOT_COUNTS, WAIT_ROWS
 from simbench.book.reference_book import EMPTY, Book, Empty, Level, Order
 from simbench.book.reference_json import book_json, digest_of
 from simbench.book.reference_snapshots import admit, leave
+from simbench.book.reference_waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,25 +33,32 @@ class ReferenceBooks:
 
     Args:
         channels: what the books of each are like, by channel number.
+        waiting: events of books that wait for a snapshot that each channel has room for.
     """
 
-    def __init__(self, channels: Sequence[BookChannel]) -> None:
+    def __init__(self, channels: Sequence[BookChannel], *, waiting: int = WAIT_ROWS - 1) -> None:
         self.channels = tuple(channels)
         self.books: dict[tuple[int, int], Book] = {}
         self.where: dict[tuple[int, int], tuple[Book, int, Level, Order]] = {}
         self.was_reset: set[int] = set()
         self.touched: dict[int, set[Book]] = {number: set() for number in range(len(self.channels))}
         self.counts: list[Counter[str]] = [Counter() for _ in self.channels]
+        self.waiting = [Waiting(waiting) for _ in self.channels]
 
     def apply(self, channel: int, what: Any) -> None:
-        """Apply one EVENT record."""
+        """Apply one EVENT record, and what has waited for it."""
         fields = {name: int(what[name]) for name in event.EVENT.names or ()}
+        self._apply(channel, fields)
+        while (waited := self.waiting[channel].next_waiting(partial(self._count, channel))) is not None:
+            self._apply(channel, waited)
+
+    def _apply(self, channel: int, fields: dict[str, int]) -> None:
         kind, flags = fields["kind"], fields["flags"]
         book = self._dispatch(channel, kind, fields)
         sequence = fields["instrument_sequence"]
-        quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT or self.channels[channel].snapshots
+        quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT or self.channels[channel].snapshots == REQUIRED
         if book is not None and sequence and not quiet:
-            self._follow(channel, book, sequence)
+            self._follow(channel, book, sequence, fields["time"])
         if flags & event.END:
             for changed in self.touched[channel]:
                 before, changed.crossed = changed.crossed, changed.is_crossed()
@@ -61,6 +69,18 @@ class ReferenceBooks:
         """Apply EVENT records one after the other."""
         for what in events:
             self.apply(channel, what)
+
+    def reset(self, channel: int, time: int) -> None:
+        """Forget a channel's books; see Books.reset."""
+        self.was_reset.discard(channel)
+        for book in self._books_of(channel):
+            self._begin_again(channel, book)
+            book.ladders = [[None] * book.depth(side) for side in range(4)]
+            book.sequence, book.crossed = -1, False
+            book.state = "current"
+            if book.channel.snapshots in {REQUIRED, AWAITED}:
+                book.state, book.reason, book.since = "unsynchronised", "restart", time
+        self.touched[channel].clear()
 
     def snapshots(self, channel: int) -> dict[str, int]:
         """Return what became of the snapshots of a channel."""
@@ -78,18 +98,22 @@ class ReferenceBooks:
         """Return the digest of a channel's books, by level and order."""
         return digest_of(self._json_of(channel), with_orders=True)
 
-    def to_json(self, *, orders: bool = False) -> list[dict[str, Any]]:
+    def to_json(self, *, orders: bool = False, since: bool = False) -> list[dict[str, Any]]:
         """Return every book in the shape of `simbench book --json`; see Books.to_json."""
-        return [book_json(self.books[place], orders=orders) for place in sorted(self.books)]
+        return [book_json(self.books[place], orders=orders, since=since) for place in sorted(self.books)]
+
+    def _books_of(self, channel: int) -> list[Book]:
+        return [book for (number, _), book in self.books.items() if number == channel]
 
     def _json_of(self, channel: int) -> list[dict[str, Any]]:
-        return [book_json(book, orders=True) for (number, _), book in self.books.items() if number == channel]
+        return [book_json(book, orders=True) for book in self._books_of(channel)]
 
     def _count(self, channel: int, name: str, by: int = 1) -> None:
         self.counts[channel][name] += by
 
     def _touch(self, channel: int, book: Book) -> None:
         self.touched[channel].add(book)
+        book.began = True
 
     def _book(self, channel: int, key: int) -> Book:
         if (channel, key) not in self.books:
@@ -97,13 +121,13 @@ class ReferenceBooks:
             self.books[channel, key] = Book(described, key, after_reset=channel in self.was_reset)
         return self.books[channel, key]
 
-    def _follow(self, channel: int, book: Book, sequence: int) -> None:
+    def _follow(self, channel: int, book: Book, sequence: int, time: int) -> None:
         if book.sequence >= 0 and sequence < book.sequence:
             self._count(channel, "instrument_backward")
             return
         if book.sequence >= 0 and sequence > book.sequence + 1:
             self._count(channel, "instrument_gap", sequence - book.sequence - 1)
-            book.state = "stale"
+            book.make_stale("instrument_gap", time)
         book.sequence = sequence
 
     def _dispatch(self, channel: int, kind: int, what: dict[str, int]) -> Book | None:
@@ -112,11 +136,9 @@ class ReferenceBooks:
             return self._order(channel, kind, what)
         if kind == event.RESET:
             self.was_reset.add(channel)
-            for (number, _), book in self.books.items():
-                if number == channel:
-                    self._empty(channel, book)
-                    book.sequence, book.state = 0, "current"
-                    book.doing, book.whole = "nothing", True
+            for book in self._books_of(channel):
+                self._begin_again(channel, book)
+                book.sequence, book.state = 0, "current"
             return None
         by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
         whole = kind in {event.CLEAR, event.SNAPSHOT}
@@ -129,7 +151,11 @@ class ReferenceBooks:
             self._count(channel, "unknown_instrument", int(not quiet))
             return None
         book = self._book(channel, what["instrument"])
-        if self.channels[channel].snapshots and not admit(book, what, partial(self._count, channel)) and not quiet:
+        policy, count = self.channels[channel].snapshots, partial(self._count, channel)
+        if policy == REQUIRED and not admit(book, what, count) and not quiet:
+            return None
+        touch = partial(self._touch, channel)
+        if policy in {AWAITED, REFRESHES} and not self.waiting[channel].passes(book, what, count, touch):
             return None
         if by_number:
             self._by_number(channel, book, kind, what)
@@ -308,6 +334,12 @@ class ReferenceBooks:
         book.state = book.state if book.channel.snapshots else "current"
         self._touch(channel, book)
 
+    def _begin_again(self, channel: int, book: Book) -> None:
+        self._empty(channel, book)
+        book.doing, book.whole = "nothing", True
+        book.confirmed = book.needed = self.waiting[channel].reached = 0
+        self.waiting[channel].forget(book)
+
     def _define(self, channel: int, book: Book, what: dict[str, int]) -> None:
         words = (what["order"], what["other"], what["priority"])
         book.symbol = "".join(word.to_bytes(8, "big").rstrip(b"\0 ").decode("ascii", "replace") for word in words)
@@ -326,9 +358,10 @@ class ReferenceBooks:
             if now != was:
                 behind = EMPTY if isinstance(ladder[-1], Empty) else None
                 book.ladders[side] = (ladder + [behind] * now)[:now]
-                self._touch(channel, book)
-        if scale != (book.price_exponent, book.quantity_exponent) and book.channel.snapshots:
+                if book.began:
+                    self._touch(channel, book)
+        if scale != (book.price_exponent, book.quantity_exponent) and book.channel.snapshots == REQUIRED:
             leave(book, partial(self._count, channel))
             self._empty(channel, book)
             book.ladders = [[None] * book.depth(side) for side in range(4)]
-            book.state = "unsynchronised"
+            book.state, book.reason, book.since = "unsynchronised", "rescaled", what["time"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sortedcontainers import SortedDict
 
 from simbench import event
-from simbench.book.layout import DEPTH_LIMIT
+from simbench.book.layout import AWAITED, DEPTH_LIMIT, REQUIRED
 from simbench.book.reference_json import SIDES
 
 if TYPE_CHECKING:
@@ -65,12 +65,18 @@ class Book:
             [EMPTY if after_reset else None] * self.depth(side) for side in range(4)
         ]
         self.sequence = 0 if after_reset else -1
-        self.state = "unsynchronised" if channel.snapshots and not after_reset else "current"
+        self.state = "unsynchronised" if channel.snapshots in {REQUIRED, AWAITED} and not after_reset else "current"
+        self.reason = "no_snapshot"  # why it is not current, and since when
+        self.since = 0
+        self.began = False  # whether anything of it has come
         self.crossed = False
         self.whole = True  # whether nothing more can come of the last change
         self.before = -1  # id before the last change
         self.changed = 0
         self.doing = "nothing"  # with the snapshot that is under way: "fill", "compare", "leave"
+        self.confirmed = 0  # sequence of the channel up to which the book is known to be right
+        self.needed = 0  # while it waits: sequence that a snapshot has to be at
+        self.queue: list[dict[str, int]] = []  # events that wait
         self.seen: Counter[tuple[int, int, int, int]] = Counter()  # levels of the snapshot to compare with
 
     def depth(self, side: int) -> int:
@@ -83,6 +89,11 @@ class Book:
             prices.clear()
         for side in range(4):
             self.ladders[side] = [EMPTY] * self.depth(side)
+
+    def make_stale(self, reason: str, time: int) -> None:
+        """Say that something is missing; what is stale already goes on being so."""
+        if self.state != "stale":
+            self.state, self.reason, self.since = "stale", reason, time
 
     def rows(self, side: int) -> list[Level | None]:
         """Return the levels of a side, best first; None where one is not known."""

@@ -68,7 +68,7 @@ def _key_text(book: Book) -> str:
     return str(book.key)
 
 
-def book_json(book: Book, *, orders: bool) -> dict[str, Any]:
+def book_json(book: Book, *, orders: bool, since: bool = False) -> dict[str, Any]:
     """Return a book in the shape of `simbench book --json`; see Books.to_json."""
     key = _key_text(book)
     shown: dict[str, Any] = {
@@ -90,6 +90,10 @@ def book_json(book: Book, *, orders: bool) -> dict[str, Any]:
                 for level in best_first
                 if level.queue
             ]
+    if since:
+        current = book.state == "current"
+        shown["since_ns"] = None if current or not book.since else str(book.since)
+        shown["reason"] = book.reason if not current else None if book.began else "empty"
     return shown
 
 

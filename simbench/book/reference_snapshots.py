@@ -29,7 +29,7 @@ def admit(book: Book, what: dict[str, int], count: Callable[[str, int], None]) -
             book.seen[what["side"], what["price"], what["quantity"], max(what["orders"], -1)] += 1
         fills = book.doing == "fill"
         if what["flags"] & event.END:
-            _end(book, count)
+            _end(book, what["time"], count)
         return fills
     if place < 0:
         return True
@@ -41,7 +41,8 @@ def admit(book: Book, what: dict[str, int], count: Callable[[str, int], None]) -
         if before != book.sequence >= 0:
             name = "broken_chain" if chained else "instrument_gap"
             count(name, 1 if chained else max(place - book.sequence - 1, 1))
-            book.state = "stale" if book.state == "current" else book.state
+            if book.state == "current":
+                book.make_stale(name, what["time"])
         book.sequence, book.changed = place, what["time"]
     book.before, book.whole = before, not chained or bool(what["flags"] & event.END)
     leave(book, count)
@@ -64,11 +65,13 @@ def _begin(book: Book, place: int, time: int, count: Callable[[str, int], None])
     elif 0 <= place == book.sequence and book.state == "current" and book.channel.kind == "price" and book.whole:
         book.doing = "compare"
     else:
-        book.doing, book.state, book.whole, book.changed = "fill", "unsynchronised", True, time
+        book.since = time if book.state == "current" else book.since
+        book.doing, book.state, book.reason = "fill", "unsynchronised", "unfinished"
+        book.whole, book.changed = True, time
         book.sequence = place if place >= 0 else book.sequence
 
 
-def _end(book: Book, count: Callable[[str, int], None]) -> None:
+def _end(book: Book, time: int, count: Callable[[str, int], None]) -> None:
     if book.doing == "fill":
         count("taken", 1)
         book.state = "current"
@@ -76,5 +79,5 @@ def _end(book: Book, count: Callable[[str, int], None]) -> None:
         count("equal", 1)
     elif book.doing == "compare":
         count("snapshot_differs", 1)
-        book.state = "stale"
+        book.make_stale("snapshot_differs", time)
     book.doing = "nothing"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench import event
-from simbench.book.instruments import count_anomaly, touch
+from simbench.book.instruments import count_anomaly, leave_out, touch
 from simbench.book.layout import (
     BAD_LEVEL,
     BAD_QUANTITY,
@@ -25,6 +25,7 @@ from simbench.book.layout import (
     IMPLIED_DEPTH,
     KNOWN,
     LADDER,
+    LADDER_ROOM,
     LADDER_ROOM_EXPLICIT,
     LADDER_ROOM_IMPLIED,
     LADDER_TOP,
@@ -63,7 +64,8 @@ def apply_level(
     if side > 3:
         count_anomaly(memory, channel, BAD_SIDE, 1, time)
         return
-    need_ladder(memory, instrument)
+    if not need_ladder(memory, instrument, time):
+        return
     depth = depth_of(memory, instrument, side)
     first = rungs(memory, instrument, side)
     if kind == event.LEVEL_DELETE_THROUGH:
@@ -99,15 +101,21 @@ def apply_level(
 
 
 @direct
-def need_ladder(memory: Words, instrument: int) -> None:
-    """Give an instrument that has no ladder one, of unknown levels; of empty ones once the channel was reset."""
+def need_ladder(memory: Words, instrument: int, time: int) -> bool:
+    """Give an instrument that has no ladder one, of unknown levels; of empty ones once the channel was reset.
+
+    Return whether it has one then: where there is no room the event is counted as left out.
+    """
     if memory[instrument + LADDER] >= 0:
-        return
-    _place_ladder(memory, instrument, depth_of(memory, instrument, 0), depth_of(memory, instrument, 2))
+        return True
+    if not _place_ladder(memory, instrument, depth_of(memory, instrument, 0), depth_of(memory, instrument, 2)):
+        leave_out(memory, instrument, time)
+        return False
     was_reset = memory[memory[CHANNELS] + memory[instrument + CHANNEL] * CHANNEL_WORDS + CHANNEL_WAS_RESET]
     for side in range(4):
         first = rungs(memory, instrument, side)
         _set_states(memory, first, 0, room_of_side(memory, instrument, side), EMPTY if was_reset else UNKNOWN)
+    return True
 
 
 @direct
@@ -152,8 +160,8 @@ def known_range(memory: Words, instrument: int, side: int) -> int:
 
 
 @direct
-def resize_ladder(memory: Words, instrument: int, depth: int, implied: int) -> None:
-    """Fit the ladder to the depths that a definition has just changed from those given."""
+def resize_ladder(memory: Words, instrument: int, depth: int, implied: int, time: int) -> None:
+    """Fit the ladder to the depths that a definition has just changed from those given, as far as there is room."""
     if memory[instrument + LADDER] < 0:
         return
     for side in range(4):
@@ -165,28 +173,37 @@ def resize_ladder(memory: Words, instrument: int, depth: int, implied: int) -> N
         _set_states(memory, first, kept, room, EMPTY if ends else UNKNOWN)
     explicit_room = memory[instrument + LADDER_ROOM_EXPLICIT]
     implied_room = memory[instrument + LADDER_ROOM_IMPLIED]
-    if depth_of(memory, instrument, 0) > explicit_room or depth_of(memory, instrument, 2) > implied_room:
-        _move_ladder(memory, instrument, explicit_room, implied_room)
+    fits = depth_of(memory, instrument, 0) <= explicit_room and depth_of(memory, instrument, 2) <= implied_room
+    if not fits and not _move_ladder(memory, instrument, explicit_room, implied_room):
+        memory[instrument + DEPTH] = min(depth_of(memory, instrument, 0), explicit_room)
+        memory[instrument + IMPLIED_DEPTH] = min(depth_of(memory, instrument, 2), implied_room)
+        leave_out(memory, instrument, time)
 
 
 @direct
-def _place_ladder(memory: Words, instrument: int, explicit: int, implied: int) -> None:
+def _place_ladder(memory: Words, instrument: int, explicit: int, implied: int) -> bool:
+    end = memory[LADDER_TOP] + 2 * (explicit + implied) * RUNG_WORDS
+    if end > memory[LADDER_ROOM]:
+        return False
     memory[instrument + LADDER] = memory[LADDER_TOP]
     memory[instrument + LADDER_ROOM_EXPLICIT] = explicit
     memory[instrument + LADDER_ROOM_IMPLIED] = implied
-    memory[LADDER_TOP] += 2 * (explicit + implied) * RUNG_WORDS
+    memory[LADDER_TOP] = end
+    return True
 
 
 @direct
-def _move_ladder(memory: Words, instrument: int, explicit: int, implied: int) -> None:
+def _move_ladder(memory: Words, instrument: int, explicit: int, implied: int) -> bool:
     """Copy the ladder to a place with at least twice the room, so that moving costs little however often it is."""
     old = memory[LADDERS] + memory[instrument + LADDER]
-    _place_ladder(
+    placed = _place_ladder(
         memory,
         instrument,
         min(max(depth_of(memory, instrument, 0), 2 * explicit), DEPTH_LIMIT),
         min(max(depth_of(memory, instrument, 2), 2 * implied), DEPTH_LIMIT),
     )
+    if not placed:
+        return False
     for side in range(4):
         have = explicit if side < 2 else implied
         first = rungs(memory, instrument, side)
@@ -196,6 +213,7 @@ def _move_ladder(memory: Words, instrument: int, explicit: int, implied: int) ->
         state = EMPTY if last == EMPTY else UNKNOWN
         _set_states(memory, first, have, room_of_side(memory, instrument, side), state)
         old += have * RUNG_WORDS
+    return True
 
 
 @direct

@@ -14,8 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simbench import event
-from simbench.book.instruments import count_anomaly
+from simbench.book.instruments import count_anomaly, make_stale
 from simbench.book.layout import (
+    AFTER_BREAK,
+    AFTER_DIFFERENCE,
+    AFTER_GAP,
     BEFORE_LAST,
     BROKEN_CHAIN,
     BY_PRICE,
@@ -30,12 +33,14 @@ from simbench.book.layout import (
     CURRENT,
     EQUAL,
     FILL,
+    HALF_FILLED,
     HOLES,
     INSTRUMENT_GAP,
     KEY,
     LAST,
     LEAVE,
     LEFT,
+    LEFT_OUT,
     MARK,
     NODE_CHILD,
     NODE_SIZE,
@@ -47,6 +52,7 @@ from simbench.book.layout import (
     ORDERS,
     PRICE,
     QUANTITY,
+    REASON,
     SECRET_2,
     SEED,
     SEQUENCE,
@@ -54,7 +60,6 @@ from simbench.book.layout import (
     SIDES,
     SNAPSHOT_DIFFERS,
     SNAPSHOT_UNDER_WAY,
-    STALE,
     STALE_SINCE,
     STATE,
     TAKEN,
@@ -133,7 +138,10 @@ def _begin(memory: Words, channel: int, instrument: int, sequence: int, time: in
         _mark_book(memory, channel, instrument)
     else:
         memory[instrument + SNAPSHOT_UNDER_WAY] = FILL
+        if state == CURRENT:
+            memory[instrument + STALE_SINCE] = time
         memory[instrument + STATE] = UNSYNCHRONISED
+        memory[instrument + REASON] = HALF_FILLED
         memory[instrument + BEFORE_LAST] = -1
         memory[instrument + CHANGED] = time
         if sequence >= 0:
@@ -145,12 +153,13 @@ def _end(memory: Words, channel: int, instrument: int, time: int) -> None:
     doing = memory[instrument + SNAPSHOT_UNDER_WAY]
     if doing == FILL:
         _count(memory, channel, TAKEN)
-        memory[instrument + STATE] = CURRENT
+        if memory[instrument + REASON] != LEFT_OUT:
+            memory[instrument + STATE] = CURRENT
     elif doing == COMPARE and memory[instrument + MARK] == 0 and memory[instrument + LEFT] == 0:
         _count(memory, channel, EQUAL)
     elif doing == COMPARE:
         count_anomaly(memory, channel, SNAPSHOT_DIFFERS, 1, time)
-        memory[instrument + STATE] = STALE
+        make_stale(memory, instrument, AFTER_DIFFERENCE, time)
     memory[instrument + SNAPSHOT_UNDER_WAY] = NONE
 
 
@@ -167,8 +176,7 @@ def _follow(memory: Words, channel: int, instrument: int, before: int, sequence:
         count_anomaly(memory, channel, hole, missing, time)
         memory[instrument + HOLES] += missing
         if memory[instrument + STATE] == CURRENT:
-            memory[instrument + STATE] = STALE
-            memory[instrument + STALE_SINCE] = time
+            make_stale(memory, instrument, AFTER_BREAK if hole == BROKEN_CHAIN else AFTER_GAP, time)
     memory[instrument + SEQUENCE] = sequence
     memory[instrument + CHANGED] = time
     return True

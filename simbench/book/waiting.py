@@ -94,14 +94,18 @@ def _take_snapshot(memory: Words, channel: int, instrument: int, what: Any, kind
     if kind == event.SNAPSHOT:
         reached, placed = signed(what["instrument_sequence"]), signed(what["other"])
         memory[instrument + at.SNAPSHOT_UNDER_WAY] = _judge(memory, words, instrument, reached, placed)
+        if memory[instrument + at.SNAPSHOT_UNDER_WAY] == at.FILL:
+            memory[instrument + at.REASON] = at.HALF_FILLED
     filled: bool = memory[instrument + at.SNAPSHOT_UNDER_WAY] == at.FILL
     if flags & event.END:
         if filled:
             memory[words + at.CHANNEL_SNAPSHOT_COUNTS + at.TAKEN] += 1
-            memory[instrument + at.STATE] = at.CURRENT
             memory[instrument + at.NEEDED] = 0
-            memory[instrument + at.NEXT_DRAINED] = memory[at.DRAINING]
-            memory[at.DRAINING] = 1 + (instrument - memory[at.INSTRUMENTS]) // at.INSTRUMENT_WORDS
+            if memory[instrument + at.REASON] != at.LEFT_OUT:
+                memory[instrument + at.STATE] = at.CURRENT
+            if memory[instrument + at.NEXT_DRAINED] == 0:
+                memory[instrument + at.NEXT_DRAINED] = 1 + memory[at.DRAINING]
+                memory[at.DRAINING] = 1 + (instrument - memory[at.INSTRUMENTS]) // at.INSTRUMENT_WORDS
         memory[instrument + at.SNAPSHOT_UNDER_WAY] = at.NONE
     return filled
 
@@ -195,15 +199,17 @@ def _free(memory: Words, row: int) -> int:
 def gather(memory: Words, events: Any, room: int) -> int:
     """Take what waits for the next instrument that has its snapshot into events[:room]; return how many that are.
 
-    A hole in what waits ends it: what is behind goes on waiting, for another snapshot. -1 where nothing more of it can
-    be taken: the instrument is out of the list then, and memory[RESTORED] names it by its index; -1 where it waits on.
+    A hole in what waits ends it: what is behind goes on waiting, for another snapshot. So does all of it where the book
+    has missed something since. -1 where nothing more of it can be taken: the instrument is out of the list then, and
+    memory[RESTORED] names it by its index; -1 where it waits on.
     """
     index = memory[at.DRAINING] - 1
     instrument = memory[at.INSTRUMENTS] + index * at.INSTRUMENT_WORDS
     reached = memory[instrument + at.SEQUENCE]
     count = 0
+    waits = is_waiting(memory, instrument)
     row = memory[instrument + at.WAIT_FIRST]
-    while row != 0 and count < room:
+    while row != 0 and count < room and not waits:
         word = memory[at.WAITING] + row * at.WAIT_WORDS
         if memory[word + at.WAIT_SEQUENCE] > reached + 1:
             break
@@ -231,9 +237,10 @@ def gather(memory: Words, events: Any, room: int) -> int:
         memory[instrument + at.WAIT_LAST] = 0
     if count > 0:
         return count
-    memory[at.DRAINING] = memory[instrument + at.NEXT_DRAINED]
-    memory[at.RESTORED] = index
-    if row != 0:
+    memory[at.DRAINING] = memory[instrument + at.NEXT_DRAINED] - 1
+    memory[instrument + at.NEXT_DRAINED] = 0
+    memory[at.RESTORED] = -1 if waits else index
+    if row != 0 and not waits:
         word = memory[at.WAITING] + row * at.WAIT_WORDS
         sequence = memory[word + at.WAIT_SEQUENCE]
         miss(memory, memory[instrument + at.CHANNEL], instrument, sequence, memory[word + at.WAIT_TIME])

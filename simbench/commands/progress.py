@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -72,16 +73,10 @@ def line(snapshot: Snapshot) -> str:
 
 def summary(found: Mapping[str, Any]) -> RenderableType:
     """Lay out the closing summary of a run: what went over the wire, latency by stage, timing, lines."""
-    speed = found["speed"]
-    head = (
-        f"{found['wire']}{' ' + found['stack'] if found['stack'] else ''}, {found['wait']}: "
-        f"{found['sent']:,} frames sent, {found['received']:,} received; speed {speed['asked']} asked, "
-        f"{speed['achieved']:.6g} achieved"
-    )
+    head = f"{found['wire']}{' ' + found['stack'] if found['stack'] else ''}, {found['wait']}: {_frames(found)}"
     drops = ", ".join(f"{name} {count:,}" for name, count in found["drops"].items() if count)
     book = found["book"]
-    lost = sum(gap["outcome"] == "lost" for channel in book["channels"] for gap in channel["gaps"])
-    totals = f"{book['messages']['total']:,} messages, {lost} gaps lost, drops: {drops or 'none'}{show.snapshots(book)}"
+    totals = f"{book['messages']['total']:,} messages, {_gaps(book)}, drops: {drops or 'none'}{show.snapshots(book)}"
     parts: list[RenderableType] = [Text(head), Text(totals), stages(found["stages"])]
     if found.get("timing"):
         from simbench.measure.timing import table
@@ -101,6 +96,23 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     if "faults" in found:
         parts.append(judgement(found["faults"]))
     return Group(*parts)
+
+
+def _frames(found: Mapping[str, Any]) -> str:
+    if "replayer" not in found:
+        return f"{found['received']:,} frames received"
+    speed = found["speed"]
+    return (
+        f"{found['sent']:,} frames sent, {found['received']:,} received; speed {speed['asked']} asked, "
+        f"{speed['achieved']:.6g} achieved"
+    )
+
+
+def _gaps(book: Mapping[str, Any]) -> str:
+    outcomes = Counter(gap["outcome"] for channel in book["channels"] for gap in channel["gaps"])
+    lost = f"{outcomes.pop('lost', 0):,} gaps lost"
+    how = ", ".join(f"{outcome} {count:,}" for outcome, count in sorted(outcomes.items()))
+    return f"{lost}, {outcomes.total():,} recovered ({how})" if how else lost
 
 
 def recovery(found: Mapping[str, Any]) -> str:

@@ -154,10 +154,11 @@ def complain(line: str) -> None:
 
 
 def damaged(found: Mapping[str, Any]) -> bool:
-    """Tell whether sequences were lost, packets malformed, or a snapshot differed from its book.
+    """Tell whether sequences were lost, packets malformed, books left incomplete, or a snapshot differed from its book.
 
     Args:
         found: a result in the shape of `book --json`.
     """
     lost = any(gap["outcome"] == "lost" for channel in found["channels"] for gap in channel["gaps"])
-    return bool(lost or found["messages"]["malformed"] or found["anomalies"]["snapshot_differs"])
+    odd = found["anomalies"]["snapshot_differs"] + found["anomalies"]["no_room"]
+    return bool(lost or found["messages"]["malformed"] or odd)

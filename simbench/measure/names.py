@@ -19,6 +19,7 @@ class Names:
         line_states: of lines.
         channel_states: of channels.
         states: of books.
+        reasons: for them.
         anomalies: of books, in the order in which they are counted.
     """
 
@@ -29,6 +30,7 @@ class Names:
     line_states: tuple[str, ...]
     channel_states: tuple[str, ...]
     states: tuple[str, ...]
+    reasons: tuple[str, ...]
     anomalies: tuple[str, ...]
 
     def channel(self, number: int) -> str:

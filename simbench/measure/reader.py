@@ -124,6 +124,7 @@ class Reader:
             gaps_lost=int(words[t.GAPS_LOST]),
             book=self._book(instrument_index, now) if instrument_index is not None else None,
             instruments=tuple(instruments[:200]),
+            states=MappingProxyType(self._states()),
             log=tuple(self._log[-LOG:]),
             rate_history=tuple(self._history),
         )
@@ -261,11 +262,17 @@ class Reader:
             units=row[t.GAP_UNITS],
         )
 
-    def _instruments(self) -> list[InstrumentRow]:
+    def _directory(self) -> Words:
         count = min(int(self._words[t.INSTRUMENTS]), t.INSTRUMENT_ROWS)
-        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS].reshape(
-            count, t.INSTRUMENT_WORDS
-        )
+        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS]
+        return rows.reshape(count, t.INSTRUMENT_WORDS)
+
+    def _states(self) -> dict[str, int]:
+        counts = np.bincount(self._directory()[:, t.INSTRUMENT_STATE], minlength=len(self._names.states))
+        return {name: count for name, count in zip(self._names.states, counts.tolist(), strict=False) if count}
+
+    def _instruments(self) -> list[InstrumentRow]:
+        rows = self._directory()
         order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:200]
         return [self._instrument(int(index), rows[index]) for index in order]
 
@@ -288,6 +295,8 @@ class Reader:
             return None
         row = self._words[t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS :][: t.INSTRUMENT_WORDS].copy()
         who = self._instrument(index, row)
+        state = self._names.state(int(shown[t.SLOT_STATE]))
+        current = state in {"current", "empty"}
         sides = shown[t.SLOT_LADDER :].reshape(4, t.SLOT_DEPTH, 4)
         if (index, int(shown[t.SLOT_TRADE_TIME])) != self._traded:
             if index != self._traded[0]:
@@ -304,7 +313,9 @@ class Reader:
             symbol=who.symbol,
             price_exponent=int(row[t.INSTRUMENT_PRICE_EXPONENT]),
             quantity_exponent=int(row[t.INSTRUMENT_QUANTITY_EXPONENT]),
-            state=self._names.state(int(shown[t.SLOT_STATE])),
+            state=state,
+            since_ns=0 if current else int(shown[t.SLOT_SINCE]),
+            reason="" if current else self._names.reasons[int(shown[t.SLOT_REASON])],
             bids=_levels(sides[0]),
             asks=_levels(sides[1]),
             implied_bids=_levels(sides[2]),

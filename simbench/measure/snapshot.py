@@ -162,7 +162,13 @@ class TradeView:
 
 @dataclass(frozen=True, slots=True)
 class BookView:
-    """The book of the chosen instrument, best levels first."""
+    """The book of the chosen instrument, best levels first.
+
+    Attributes:
+        state: "current", "stale", "unsynchronised", "naturally refreshed", or "empty": nothing of it has come yet.
+        since_ns: exchange time at which it ceased to be current; 0 where it is, or never was.
+        reason: why, in the words of docs/json.md; "" where it is current.
+    """
 
     index: int
     channel: str
@@ -177,6 +183,8 @@ class BookView:
     implied_asks: tuple[LevelView, ...] = ()
     trades: tuple[TradeView, ...] = ()
     updates: int = 0
+    since_ns: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +227,7 @@ class Snapshot:
         hiccups: (count, longest ns, share of time lost) of the receiving core.
         rate_history: messages per second, one value an interval, oldest first, at most 120.
         instruments: the most active first, at most 200.
+        states: how many instruments are in each state, of those that the directory has room for.
     """
 
     phase: Phase
@@ -245,5 +254,6 @@ class Snapshot:
     gaps_lost: int = 0
     book: BookView | None = None
     instruments: tuple[InstrumentRow, ...] = ()
+    states: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     log: tuple[LogLine, ...] = ()
     rate_history: tuple[float, ...] = ()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0002  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0003  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -142,7 +142,9 @@ SLOT_CHANGE: Final = 4  # the book's version
 SLOT_TRADE_PRICE: Final = 5
 SLOT_TRADE_QUANTITY: Final = 6
 SLOT_TRADE_TIME: Final = 7
-SLOT_STATE: Final = 8
+SLOT_STATE: Final = 8  # of STANDINGS in book/layout.py
+SLOT_SINCE: Final = 9  # exchange time; 0 where the book never was current
+SLOT_REASON: Final = 10
 SLOT_LADDER: Final = (
     16  # int64[4 sides, SLOT_DEPTH, 4]: price, quantity, orders, known : 1 yes, 0 never sent, 2 no level
 )
@@ -151,7 +153,7 @@ LEASE_NS: Final = 3_000_000_000  # a slot that no reader looked at for so long m
 
 # The instrument directory, by dense index.
 INSTRUMENT_ROWS: Final = 16_384
-INSTRUMENT_WORDS: Final = 8
+INSTRUMENT_WORDS: Final = 9
 INSTRUMENT_BASE: Final = SLOT_BASE + SLOTS * SLOT_WORDS
 INSTRUMENT_CHANNEL: Final = 0
 INSTRUMENT_KEY: Final = 1
@@ -159,6 +161,7 @@ INSTRUMENT_SYMBOL: Final = 2  # three words
 INSTRUMENT_PRICE_EXPONENT: Final = 5
 INSTRUMENT_QUANTITY_EXPONENT: Final = 6
 INSTRUMENT_UPDATES: Final = 7
+INSTRUMENT_STATE: Final = 8  # of STANDINGS
 
 WORDS: Final = INSTRUMENT_BASE + INSTRUMENT_ROWS * INSTRUMENT_WORDS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from simbench.book import layout as b
-from simbench.book.ladder import ladder
+from simbench.book.ladder import ladder, standing
 from simbench.feed import layout as f
 from simbench.feed.status import channel_state, line_state
 from simbench.feed.streams import channel_base, stream_words
@@ -224,16 +224,19 @@ def publish_instrument(telemetry: Words, book: Words, index: int) -> None:
     telemetry[row + t.INSTRUMENT_PRICE_EXPONENT] = book[at + b.PRICE_EXPONENT]
     telemetry[row + t.INSTRUMENT_QUANTITY_EXPONENT] = book[at + b.QUANTITY_EXPONENT]
     telemetry[row + t.INSTRUMENT_UPDATES] = book[at + b.EVENTS]
+    telemetry[row + t.INSTRUMENT_STATE] = standing(book, at)
 
 
 @kernel
 def publish_slot(telemetry: Words, book: Words, ladders: NDArray[np.int64], base: int, now: int) -> None:
-    """Copy a leased book where it changed since it was last copied, under the slot's seqlock."""
+    """Copy a leased book where it, or its state, changed since it was last copied, under the slot's seqlock."""
     wanted = load_acquire(telemetry, base + t.SLOT_WANTED)
     if wanted <= 0 or wanted > book[b.INSTRUMENT_COUNT] or now - telemetry[base + t.SLOT_LEASED] > t.LEASE_NS:
         return
     at = book[b.INSTRUMENTS] + (wanted - 1) * b.INSTRUMENT_WORDS
-    if telemetry[base + t.SLOT_SHOWN] == wanted and telemetry[base + t.SLOT_CHANGE] == book[at + b.EVENTS]:
+    state = standing(book, at)
+    same = telemetry[base + t.SLOT_CHANGE] == book[at + b.EVENTS] and telemetry[base + t.SLOT_STATE] == state
+    if telemetry[base + t.SLOT_SHOWN] == wanted and same:
         return
     store_release(telemetry, base + t.SLOT_LOCK, telemetry[base + t.SLOT_LOCK] + 1)
     ladder(book, wanted - 1, t.SLOT_DEPTH, ladders)
@@ -248,5 +251,7 @@ def publish_slot(telemetry: Words, book: Words, ladders: NDArray[np.int64], base
     store_release(telemetry, base + t.SLOT_TRADE_PRICE, book[at + b.LAST_PRICE])
     store_release(telemetry, base + t.SLOT_TRADE_QUANTITY, book[at + b.LAST_QUANTITY])
     store_release(telemetry, base + t.SLOT_TRADE_TIME, book[at + b.LAST_TIME])
-    store_release(telemetry, base + t.SLOT_STATE, book[at + b.STATE])
+    store_release(telemetry, base + t.SLOT_STATE, state)
+    store_release(telemetry, base + t.SLOT_SINCE, book[at + b.STALE_SINCE])
+    store_release(telemetry, base + t.SLOT_REASON, book[at + b.REASON])
     store_release(telemetry, base + t.SLOT_LOCK, telemetry[base + t.SLOT_LOCK] + 1)

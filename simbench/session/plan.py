@@ -104,7 +104,7 @@ def cores() -> tuple[int | None, int | None]:
 
 def names(feed: Feed) -> Names:
     """Return what the numbers in a receiver's telemetry are called."""
-    from simbench.book.layout import ANOMALIES, STATES
+    from simbench.book.layout import ANOMALIES, REASONS, STANDINGS
     from simbench.feed.layout import CHANNEL_STATES, LINE_STATES, OUTCOMES
     from simbench.protocol.registry import load
 
@@ -115,6 +115,7 @@ def names(feed: Feed) -> Names:
         outcomes=tuple(OUTCOMES),
         line_states=tuple(LINE_STATES),
         channel_states=tuple(CHANNEL_STATES),
-        states=tuple(STATES),
+        states=tuple(STANDINGS),
+        reasons=tuple(REASONS),
         anomalies=tuple(ANOMALIES),
     )

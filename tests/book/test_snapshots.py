@@ -243,6 +243,16 @@ def test_after_a_restart_nothing_is_known(pair: Pair) -> None:
     assert (int(pair.engine.instruments[0]["state"]), book(pair)) == (CURRENT, [])
 
 
+def test_a_change_that_is_not_whole_ends_with_a_reset(pair: Pair) -> None:
+    """A snapshot of the empty book behind it is compared, and not taken for one in the middle of the change."""
+    pair.apply(snapshot(20, (BID, 101, 4)))
+    pair.apply(change(20, 21, (BID, 100, 1), last=False))
+    pair.apply(events({"kind": event.RESET}))
+    pair.apply(snapshot(0, time=22))
+    assert state(pair) == CURRENT
+    assert counts(pair) == {"taken": 1, "equal": 1}
+
+
 def test_instrument_sequences_place_snapshots_as_change_ids_do() -> None:
     """Books by number that count their events: what is missing makes them stale, what a snapshot has is left out."""
     pair = Pair(LEVEL_BY_SNAPSHOT)

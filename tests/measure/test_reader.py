@@ -33,7 +33,8 @@ NAMES = Names(
     outcomes=("lost", "filled"),
     line_states=("never", "up", "stale", "down"),
     channel_states=("joining", "live"),
-    states=("current", "stale"),
+    states=("current", "stale", "unsynchronised", "naturally refreshed", "empty"),
+    reasons=("no_snapshot", "instrument_gap"),
     anomalies=("crossed", "unknown_order"),
 )
 RUN = RunInfo("c.pcap", "ring", "", "spin", "1", frames=10, first_ns=1000, last_ns=2000)
@@ -86,6 +87,30 @@ def test_book_is_shown_as_it_was_published(words: Words, reader: Reader) -> None
     assert (book.channel, book.key, book.updates) == ("itch", "ABC", 5)
     assert [(level.price, level.quantity, level.orders, level.known) for level in book.bids] == [(7, 7, 7, True)] * 3
     assert len(book.asks) == len(book.implied_bids) == len(book.implied_asks) == 3
+
+
+def test_a_book_says_since_when_it_is_stale_and_why(words: Words, reader: Reader) -> None:
+    """Until it is current again; what the slot still holds of that time is not shown then."""
+    reader.snapshot()
+    words[SLOT + t.SLOT_STATE], words[SLOT + t.SLOT_SINCE], words[SLOT + t.SLOT_REASON] = 1, 1500, 1
+    show(words, 7)
+    stale = reader.snapshot().book
+    words[SLOT + t.SLOT_STATE] = 0
+    current = reader.snapshot().book
+
+    assert stale is not None
+    assert (stale.state, stale.since_ns, stale.reason) == ("stale", 1500, "instrument_gap")
+    assert current is not None
+    assert (current.state, current.since_ns, current.reason) == ("current", 0, "")
+
+
+def test_instruments_are_counted_by_state(words: Words, reader: Reader) -> None:
+    """States that no instrument is in are left out."""
+    for index, state in enumerate((0, 4, 1, 4)):
+        words[t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS + t.INSTRUMENT_STATE] = state
+    words[t.INSTRUMENTS] = 4
+
+    assert dict(reader.snapshot().states) == {"current": 1, "stale": 1, "empty": 2}
 
 
 def test_book_that_is_being_written_is_not_shown(words: Words, reader: Reader) -> None:

@@ -1,14 +1,17 @@
-"""What the receiver publishes of its sequencer is what the sequencer says."""
+"""What the receiver publishes of its sequencer and its books is what they say."""
 
 import os
 
 import numpy as np
 
+from simbench import event
+from simbench.book.books import Books
+from simbench.book.layout import AWAITED, REASONS, STANDINGS, BookChannel
 from simbench.feed import layout as f
 from simbench.feed.sequencer import NIL, OUT_MORE, Sequencer, Settings, next_request, offer, release, tick
 from simbench.measure import telemetry as t
 from simbench.protocol.contract import HEADER
-from simbench.receive.publish import publish_channels, publish_gaps, publish_lines
+from simbench.receive.publish import publish_channels, publish_gaps, publish_instruments, publish_lines, publish_slot
 
 WAIT = 10_000_000
 SECOND = 1_000_000_000
@@ -44,3 +47,26 @@ def test_states_of_lines_and_channels_and_open_holes_are_published() -> None:
     assert [words[row + t.CHANNEL_REQUESTS] for row in channels] == [1, 0]
     assert words[t.GAPS_OPEN] == 1
     assert words[t.OPEN_BASE + t.GAP_ATTEMPTS] == 1
+
+
+def test_a_book_that_becomes_stale_is_published_although_it_did_not_change() -> None:
+    """An event behind a gap waits and changes no level: the state alone tells; before its first event it is empty."""
+    books = Books.create([BookChannel("340", -2, kind="level", depth=2, implied_depth=2, snapshots=AWAITED)])
+    row = np.zeros(1, event.EVENT)
+    row["kind"], row["instrument"], row["level"], row["quantity"], row["flags"] = event.LEVEL_NEW, 7, 1, 5, event.END
+    fd, words = t.create()
+    os.close(fd)
+    words[t.SLOT_BASE + t.SLOT_WANTED] = 1
+    seen = []
+    for kind, sequence in ((event.RESET, 0), (event.NOTE, 0), (event.LEVEL_NEW, 1), (event.LEVEL_NEW, 5)):
+        row["kind"], row["instrument_sequence"], row["time"] = kind, sequence, 100 + sequence
+        books.apply(0, row)
+        publish_instruments(words, books.memory)
+        publish_slot(words, books.memory, np.zeros((4, t.SLOT_DEPTH, 4), np.int64), t.SLOT_BASE, 0)
+        if words[t.INSTRUMENTS]:
+            state, since, reason = (int(words[t.SLOT_BASE + at]) for at in (t.SLOT_STATE, t.SLOT_SINCE, t.SLOT_REASON))
+            assert words[t.INSTRUMENT_BASE + t.INSTRUMENT_STATE] == state
+            seen.append((STANDINGS[state], since, REASONS[reason]))
+
+    assert [state for state, _, _ in seen] == ["empty", "current", "stale"]
+    assert seen[-1] == ("stale", 105, "instrument_gap")

@@ -10,6 +10,7 @@ from small_feeds import MDP3, Frame, frames, ladders, levels, make, rewrite
 
 from simbench.book import layout
 from simbench.errors import SimbenchError
+from simbench.golden.paranoid import Paranoid
 from simbench.receive.offline import Offline, open_source
 
 if TYPE_CHECKING:
@@ -154,3 +155,14 @@ def test_a_checkpoint_holds_what_waits(clean: Path, tmp_path: Path) -> None:
     while run.advance():
         run.until(1 << 62)
     assert ladders(run.result()) == ladders(moments(path)[-1])
+
+
+@pytest.mark.parametrize("recover", ["snapshot", "natural"])
+def test_the_reference_recovers_alike(clean: Path, tmp_path: Path, recover: str) -> None:
+    """What --paranoid compares: books that waited, and books that were emptied, are those of the reference."""
+    source = open_source(holed(clean, tmp_path / recover, some_holes(clean), recover))
+    checker = Paranoid(source)
+    run = Offline(source, on_events=checker.apply)
+    run.advance()
+    assert run.result()["anomalies"]["instrument_gap"] > 0
+    assert checker.differences(run.receiver) == []

@@ -115,6 +115,7 @@ def moment(**changes: Any) -> Snapshot:
         gaps_lost=1,
         book=book(),
         instruments=tuple(InstrumentRow(i, "340", str(411_873 + i), NAMES[i], 6_159 - 900 * i) for i in range(3)),
+        states=MappingProxyType({"current": 82, "stale": 2}),
         log=(
             LogLine(FIRST_NS + 30 * SECOND, "warning", "gap 6101-6105 of 340 given up after 8.14 ms"),
             LogLine(FIRST_NS + 41 * SECOND, "info", "line B of 340 silent"),

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moments import TICK, FixedSource, book, moment
+from moments import FIRST_NS, TICK, FixedSource, book, moment
 from rich.console import Console
 from simbench_tui.help import page
 from simbench_tui.keys import KEYS
@@ -102,6 +102,29 @@ async def test_a_gap_that_was_asked_for_and_one_that_was_sent_again(make_app: Ca
     assert "1 open" in screen
     assert " asked " in screen
     assert " resent " in screen
+
+
+async def test_a_book_that_is_not_current_says_since_when_and_why(make_app: Callable[..., BenchApp]) -> None:
+    """Above its levels; one that is says so in the title."""
+    stale = book(state="stale", since_ns=FIRST_NS, reason="instrument_gap")
+    for size, expected in zip(SIZES, ("stale 14:30:25: ", *["stale since 14:30:25.968: "] * 2), strict=True):
+        assert f"{expected}instrument gap" in await shown(make_app, moment(book=stale), size)
+    never = book(state="unsynchronised", reason="no_snapshot", bids=(), asks=(), implied_bids=())
+    screen = await shown(make_app, moment(book=never))
+    assert "unsynchronised: no snapshot" in screen
+    assert "no level known" in screen
+    current = (await shown(make_app, moment())).splitlines()
+    assert any("book  ESZ6" in line and "current" in line for line in current)
+    assert not any("since" in line for line in current)
+
+
+async def test_books_are_counted_by_state(make_app: Callable[..., BenchApp]) -> None:
+    """Beside the lines; in the narrow layout as well, where no channel is busy."""
+    assert "1 of 3 up · books 82 current, 2 stale" in await shown(make_app, moment(), (120, 40))
+    every = MappingProxyType({"current": 12_345, "empty": 7})
+    assert "books 12,345 current, 7 empty" in await shown(make_app, moment(states=every), (120, 40))
+    few = MappingProxyType({"current": 3})
+    assert "up · books 3 current" in await shown(make_app, moment(states=few), (80, 24))
 
 
 async def test_an_unknown_level_is_shown_as_unknown(make_app: Callable[..., BenchApp]) -> None:

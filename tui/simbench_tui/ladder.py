@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from simbench_tui.constants import FLASH_NS
-from simbench_tui.format import count, decimals, exact, fit, number, printable
+from simbench_tui.format import count, decimals, exact, fit, number, printable, time_of_day
 from simbench_tui.graph import bar, round_up
 from simbench_tui.ladder_rows import Changes, Rung, rungs
 from simbench_tui.pane import Cell, Pane, Row
@@ -40,12 +40,9 @@ class Ladder(Pane):
         return "book  " + "  ".join(fit(name, min(cell_len(name), 24), self.glyphs.ellipsis) for name in names)
 
     def heading(self, snapshot: Snapshot) -> str:
-        """How much happened, and the book's state where it is not current."""
+        """The book's state, and how much happened."""
         book = snapshot.book
-        if book is None:
-            return ""
-        state = "" if book.state == "current" else f"{book.state} {self.glyphs.dot} "
-        return f"{state}{count(book.updates, 7)} upd"
+        return "" if book is None else f"{book.state} {self.glyphs.dot} {count(book.updates, 7).lstrip()} upd"
 
     def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Asks from the worst that fits to the best, spread, bids from the best down."""
@@ -58,11 +55,12 @@ class Ladder(Pane):
         self._changes.look(book, snapshot.taken_ns)
         bids = rungs(book.bids, book.implied_bids, bid=True)
         asks = rungs(book.asks, book.implied_asks, bid=False)
-        depth = max((height - 2) // 2, 1)
+        standing = self._standing(book, width)
+        depth = max((height - 2 - len(standing)) // 2, 1)
         self._scale.see(book, bids[:depth], asks[:depth], width)
-        rows = [self._head(width)]
+        rows = [*standing, self._head(width)]
         if not bids and not asks:
-            return rows + self.centred(f"no level known ({book.state})", width, height - 1)
+            return rows + self.centred(f"no level known ({book.state})", width, height - len(rows))
         rows += [()] * (depth - len(asks))
         rows += [
             self._row("ask", level, asks[level], book, width) for level in range(min(depth, len(asks)) - 1, -1, -1)
@@ -70,6 +68,18 @@ class Ladder(Pane):
         rows.append(self._spread(book, width))
         rows += [self._row("bid", level, rung, book, width) for level, rung in enumerate(bids[:depth])]
         return rows
+
+    def _standing(self, book: BookView, width: int) -> list[Row]:
+        """A row that says since when a book is not what it should be, and why; the time shorter where it has to be."""
+        if not book.reason:
+            return []
+        reason = book.reason.replace("_", " ")
+        texts = [f"{book.state}: {reason}"]
+        if book.since_ns:
+            full, short = time_of_day(book.since_ns, 3), time_of_day(book.since_ns, 0)
+            texts = [f"{book.state} since {full}: {reason}", f"{book.state} {short}: {reason}"]
+        text = next((text for text in texts if len(text) <= width), texts[-1])
+        return [((fit(text, min(len(text), width), self.glyphs.ellipsis), "warn"),)]
 
     def _head(self, width: int) -> Row:
         scale = self._scale

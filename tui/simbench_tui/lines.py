@@ -40,11 +40,13 @@ class Lines(TablePane):
     )
 
     def heading(self, snapshot: Snapshot) -> str:
-        """How many lines are up, and which channels are not simply live."""
+        """How many lines are up, which channels are not simply live, and how many books are in which state."""
         up = sum(line.state == "up" for line in snapshot.lines)
         busy = [f"{channel.name} {channel.state}" for channel in snapshot.channels if channel.state != "live"]
-        said = f" {self.glyphs.dot} ".join((f"{up} of {len(snapshot.lines)} up", *busy[:MOST_BUSY]))
-        return said + self.position(len(snapshot.lines))
+        said = [f"{up} of {len(snapshot.lines)} up", *busy[:MOST_BUSY]]
+        if snapshot.states:
+            said.append("books " + ", ".join(f"{count:,} {state}" for state, count in snapshot.states.items()))
+        return f" {self.glyphs.dot} ".join(said) + self.position(len(snapshot.lines))
 
     def size_of(self, snapshot: Snapshot) -> int:
         """How many lines there are."""
