@@ -247,7 +247,8 @@ def _servers(config: Config, control: c.Control) -> Servers:
 def _watch(replayer: Replayer, parent: int, waker: int, wakes: int, *, serving: bool) -> None:
     """Wait for the end, and bring it about when a signal comes or a process that is needed has gone.
 
-    What serves the receiver stays until that is done with its requests, which may be after the last frame.
+    What serves the receiver stays until that is done with its requests, which may be after the last frame; one that was
+    never ready asks for nothing.
     """
     control = replayer.control
     poll = select.poll()
@@ -269,7 +270,9 @@ def _watch(replayer: Replayer, parent: int, waker: int, wakes: int, *, serving: 
 
     if parent:
         follow(parent if parent > 0 else os.getppid(), c.PARENT_GONE)
-    while not replayer.join(0) or (serving and not deserted and not control.words[c.RECEIVER_DONE]):
+    while not replayer.join(0) or (
+        serving and control.words[c.RECEIVER_READY] and not deserted and not control.words[c.RECEIVER_DONE]
+    ):
         for fd, _ in poll.poll(LOOK_MS):
             deserted = True
             if fd == waker:

@@ -237,6 +237,17 @@ def test_killed_receiver_ends_the_servers_too(slow: Path) -> None:
         assert replayer.poll() is not None
 
 
+def test_a_receiver_that_dies_before_it_is_ready_ends_the_servers_too(slow: Path) -> None:
+    """Nobody will ask then, and nobody is waited for."""
+    with Session(open_source(slow), Plan(wire="ring", recover="retransmit")) as session:
+        receiver = session.child("receive")
+        assert receiver is not None
+        receiver.kill()
+        assert until(lambda: not session.running())
+        with pytest.raises(SimbenchError, match="the receiver was killed by SIGKILL"):
+            session.finish()
+
+
 def test_a_run_that_is_stopped_ends_its_servers(slow: Path) -> None:
     """What was asked for until then is reported."""
     with Session(open_source(slow), Plan(wire="ring", recover="retransmit")) as session:
