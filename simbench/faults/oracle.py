@@ -23,7 +23,6 @@ from simbench.faults.units import (
     ERA,
     ERA_WORDS,
     FLOOR,
-    HEARD,
     HELD,
     JOINED,
     JOINING,
@@ -81,7 +80,6 @@ def _begin(words: Words, eras: Words, recent: Words, era: int, start: int, state
     words[LOW] = words[TOP] = words[START] = words[FLOOR] = start
     words[JOINED] = words[NOW]
     words[HELD] = 0
-    words[HEARD] = 0
     eras[era * ERA_WORDS + E_BEGAN] = 1
     for place in range(0, RECENT * RECENT_WORDS, RECENT_WORDS):
         recent[place + R_FIRST] = -1
@@ -99,7 +97,7 @@ def _switch(
     same = eras[era * ERA_WORDS + E_SESSION] == eras[words[ERA] * ERA_WORDS + E_SESSION]
     if near and same and reset == 0 and first >= words[START]:
         start = words[START]  # nobody knows of units before those with which the session once began
-    _begin(words, eras, recent, era, start, LIVE if near or reset or words[LINES] == 1 else JOINING)
+    _begin(words, eras, recent, era, start, LIVE if near or reset else JOINING)
     for line in range(words[LINES]):
         own = line * LINE_WORDS
         if lines[own + L_RUN] > 0 and lines[own + L_ERA] == era:
@@ -192,7 +190,7 @@ def watch(
         _expire(words, have, since, marks, recent, eras, lines, lost, late, scratch[0])
         era = seen["era"]
         if words[STATE] == EMPTY:
-            _begin(words, eras, recent, era, seen["first"], JOINING if words[LINES] > 1 else LIVE)
+            _begin(words, eras, recent, era, seen["first"], JOINING)
         elif era < words[ERA]:
             continue
         elif era > words[ERA]:
@@ -208,8 +206,7 @@ def watch(
         lines[seen["line"] * LINE_WORDS + L_RUN] = 0
         seen["verdict"] = arrive(words, have, since, marks, recent, lost, late, seen)
         words[SENT] = max(words[SENT], seen["sent"])
-        words[HEARD] |= 1 << seen["line"]
-        if words[STATE] == JOINING and words[HEARD] == (1 << words[LINES]) - 1:
+        if words[START] == 1:  # nothing is before it
             words[STATE] = LIVE
         limit(words, have, since, marks, lost)
 

@@ -18,7 +18,6 @@ from simbench.feed.layout import (
     BY_SESSION,
     BY_START,
     C_EPOCHS,
-    C_WRAP,
     DISTANCE,
     DOUBT_JUMP,
     DOUBT_RESTART,
@@ -67,7 +66,7 @@ from simbench.feed.layout import (
 )
 from simbench.feed.missing import overlaps_missing
 from simbench.feed.streams import channel_base, forget_digests
-from simbench.feed.wrap import lap_start
+from simbench.feed.wrap import sequence_one
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import SEQUENCE_RESET
 
@@ -153,6 +152,8 @@ def _place_current(memory: Words, stream: int, own: int, first: int, units: int,
     # A line's own reordered packet was sent before its newest; one of a restart after it.
     if sent != 0 and sent > memory[own + L_SENT] and sent > memory[stream + S_SENT]:
         return FRESH if below else DOUBT_RESTART
+    if memory[stream + S_STATE] == JOINING and not below:
+        return HERE
     if compare_digest(memory, stream, first, units, digest) == SAME:
         return HERE
     if end > expected or overlaps_missing(memory, own, memory[own + L_EPOCH], first, end):
@@ -202,7 +203,8 @@ def has_epoch(memory: Words) -> bool:
 def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent: int, now: int) -> None:
     """Begin an epoch with a packet that starts at `first`; the former one is drained.
 
-    A first epoch starts with the oldest packet that any line brings while it joins. A later one starts at 1, where
+    A first epoch starts with the oldest packet that any line brings while it joins: as long as a hole is waited for,
+    since whoever joins cannot know that the first to come is the oldest, unless it is 1. A later one starts at 1, where
     the session's former one started, or where it broke off, if its first packet is near above: then what is missing
     in between is a hole. Otherwise it joins, too.
     """
@@ -221,7 +223,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
             cause, start = BY_REPLAYER, NIL
         elif flags & SEQUENCE_RESET:
             cause, start = BY_RESET, first
-    joining = start == NIL and memory[stream + S_LINES] > 1
+    joining = start == NIL and first != sequence_one(memory, stream, first)
     start = first if start == NIL else start
     epoch = memory[EPOCH + T_USED]
     memory[EPOCH + T_USED] = epoch + 1
@@ -261,7 +263,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
 def _origin(memory: Words, stream: int, former: int, session: int, first: int) -> tuple[int, int]:
     """Return the restart number, and where the epoch that begins with `first` must have started: NIL for unknown."""
     distance = memory[DISTANCE]
-    one = 1 + lap_start(memory[channel_base(memory, memory[stream + S_CHANNEL]) + C_WRAP], first)
+    one = sequence_one(memory, stream, first)
     start = one if one <= first <= one + distance else NIL
     restart = 0
     epoch = former

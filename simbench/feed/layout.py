@@ -244,7 +244,7 @@ LINES_AT: Final = STREAM_WORDS + WINDOW * WINDOW_WORDS
 
 # States of a stream.
 EMPTY: Final = 0  # no epoch; the next packet begins one
-JOINING: Final = 1  # waits until every line has been heard, so that it starts with the oldest
+JOINING: Final = 1  # holds what comes as long as older packets may come, so that it starts with the oldest
 LIVE: Final = 2
 
 # A line of a stream.
@@ -331,7 +331,7 @@ DOWN: Final = 3
 LINE_STATES: Final = ("never", "up", "stale", "down")
 
 # State of a channel. Of several streams' the highest is the channel's.
-JOINING_IN: Final = 0  # nothing yet, or not every line has been heard
+JOINING_IN: Final = 0  # nothing yet, or older packets may still come
 ENDED: Final = 1
 ON_AIR: Final = 2
 RESETTING: Final = 3  # a line begins anew, or has not followed the one that did

@@ -15,7 +15,7 @@ from simbench.feed.sequencer import want_all
 from simbench.frame import FRAME
 from simbench.measure import telemetry as t
 from simbench.receive import live as w
-from simbench.receive.pipeline import CLOCK, NOW
+from simbench.receive.pipeline import CLOCK, NOW, STOPPED
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.replay import control as c
 from simbench.wire.contract import UNMATCHED
@@ -267,7 +267,8 @@ class Worker:
             self._telemetry[t.STATE] = t.FAILED
             raise self.failure
         self._settle()
-        self.receiver.finish()
+        while self.receiver.finish() == STOPPED:
+            pass
         self._refresh()
         self._publish()
         self._telemetry[t.STATE] = t.ENDED

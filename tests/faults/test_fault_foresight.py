@@ -6,14 +6,15 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fault_bench import foreseen, gaps, joined, load, offline
+from fault_bench import foreseen, gaps, joined, load, offline, sent, write
+from small_feeds import rebuilt
 
 from simbench.errors import SimbenchError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LATER = 'from = "+0.05s"\n'  # whoever joins a stream that is out of order at its very start takes that for a restart
+LATER = 'from = "+0.05s"\n'  # more than 10 ms out of order at its very start a stream looks like a restart
 
 
 def scripted(r: random.Random, itch: bool) -> str:
@@ -78,6 +79,27 @@ def test_the_receiver_loses_what_was_foreseen(number: int, itch: Path, mdp3: Pat
     assert found["messages"]["malformed"] >= said["malformed"], text
     conflicts = sum(line["conflicts"] for line in found["channels"][0]["lines"])
     assert conflicts >= said["conflicts"][0], text
+
+
+@pytest.mark.parametrize("by", [2, 5])
+@pytest.mark.parametrize("line", ["", 'line = "B"\n'])
+def test_a_stream_starts_with_the_oldest_packet_however_many_overtake_it(
+    by: int, line: str, itch: Path, mdp3: Path, tmp_path: Path
+) -> None:
+    """From the middle of a feed, the first datagrams of one or both lines out of order: nothing is before the start."""
+    for path in (itch, mdp3):
+        folder = tmp_path / path.parent.name
+        folder.mkdir()
+        middle = write(folder, [(frame.when, frame.data) for frame in sent(load(path))][400:], path)
+        loader = load(middle, f'[[fault]]\nkind = "reorder"\n{line}count = 1\nby = {by}')
+        assert len(loader.foreseen["records"]) == (1 if line else 2)
+        found = offline(loader, middle, folder / "faulted")
+
+        assert gaps(found) == foreseen(loader) == []
+        (era,), (epoch,) = loader.foreseen["streams"][0]["eras"], found["channels"][0]["epochs"]
+        untouched = rebuilt(middle)["channels"][0]
+        assert era["first"] == epoch["first"] == untouched["epochs"][0]["first"] > 1
+        assert [line["before_start"] for line in found["channels"][0]["lines"]] == [0, 0]
 
 
 def test_random_scripts_lose_something(itch: Path, mdp3: Path) -> None:

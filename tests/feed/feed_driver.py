@@ -53,8 +53,17 @@ class Driver:
         self.sequencer = Sequencer.create([lines], settings, wraps=[wrap])
         self.out: list[tuple[int, int]] = []  # (epoch, unit) as delivered
         self.grown = 0
+        self._lines = lines
         self._checked = checked
         self._header = np.zeros(1, HEADER)
+
+    def join(self, first: int, *, channel: int = 0, stream: int = 0, sent: int = 0, lines: int = 0) -> None:
+        """Let the lines, or the first so many, bring `first` so early that at 0 the stream has started with it."""
+        for line in range(lines or self._lines):
+            self.offer(
+                line, first, now=-int(self.sequencer.memory[at.WAIT_NS]), channel=channel, stream=stream, sent=sent
+            )
+        self.tick(0)
 
     def offer(
         self, line: int, first: int, units: int = 1, *, now: int = 0, channel: int = 0, stream: int = 0, flags: int = 0,

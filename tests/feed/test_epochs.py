@@ -9,7 +9,8 @@ NEAR = Settings(distance=100)
 def stream(lines: int = 2, settings: Settings | None = None, last: int = 1000, *, sent: bool = True) -> Driver:
     """Return a driver whose lines have brought 990 to `last`, each packet sent at its own sequence."""
     driver = Driver(lines, settings)
-    for first in range(990, last + 1):
+    driver.join(990, sent=990 if sent else 0)
+    for first in range(991, last + 1):
         for line in range(lines):
             driver.offer(line, first, sent=first if sent else 0)
     driver.out.clear()
@@ -220,6 +221,7 @@ def test_the_replayer_publishes_a_new_epoch() -> None:
     driver.drain_all()
     for line in (0, 1):
         driver.offer(line, 990, sent=990, now=51)
+    driver.tick(51 + WAIT)
     assert driver.out == [(0, 1002), (1, 990)]
     assert [(e["cause"], e["restart"]) for e in driver.sequencer.epochs(0)] == [("start", 0), ("replayer", 1)]
     assert driver.lost() == [(1001, 1001)]

@@ -386,6 +386,20 @@ MUTANTS = (
         "WAITING_FOR_LINE",
         "status::a_channel_waits_for_the_other_line_and_then_for_the_server",
     ),
+    Mutant(
+        "who joins waits for older packets",
+        "epochs",
+        "    joining = start == NIL and first != sequence_one(memory, stream, first)",
+        "    joining = False",
+        "arbitration::a_first_packet_that_others_have_overtaken_is_delivered_first",
+    ),
+    Mutant(
+        "a line's own packets, too",
+        "epochs",
+        "    if memory[stream + S_STATE] == JOINING and not below:",
+        "    if memory[stream + S_STATE] == JOINING and below:",
+        "arbitration::a_first_packet_that_others_have_overtaken_is_delivered_first",
+    ),
 )
 
 

@@ -16,8 +16,7 @@ ASKING = Settings(wait_ns=WAIT, recover="retransmit", request_ns=ANSWER, attempt
 def joined(lines: int = 1, settings: Settings = ASKING) -> Driver:
     """Return a driver whose lines have brought 10 in session 0."""
     driver = Driver(lines, settings)
-    for line in range(lines):
-        driver.offer(line, 10, sent=1)
+    driver.join(10, sent=1)
     return driver
 
 
@@ -216,7 +215,7 @@ def test_an_answer_that_nobody_asked_for_changes_nothing() -> None:
     """Before the first packet, above all that is known, or inside a hole that still waits for the other line."""
     driver = Driver(1, ASKING)
     assert driver.answer(5) == "not asked for"
-    driver.offer(0, 10)
+    driver.join(10)
     driver.offer(0, 12)
     assert driver.answer(11) == "not asked for"
     assert driver.answer(13, 5) == "not asked for"
@@ -447,7 +446,7 @@ def test_only_channels_with_a_server_ask() -> None:
     driver = Driver(1, ASKING)
     driver.sequencer = Sequencer.create([1, 1], ASKING, [False, True])
     for channel in (0, 1):
-        driver.offer(0, 10, channel=channel)
+        driver.join(10, channel=channel)
         driver.offer(0, 12, channel=channel)
     driver.tick(WAIT)
     assert [(request.channel, request.first) for request in driver.requests(WAIT)] == [(1, 11)]
@@ -461,7 +460,7 @@ def test_every_stream_asks_for_its_own() -> None:
     """Units of one channel with holes at the same sequences do not fill each other's."""
     driver = Driver(1, ASKING)
     for stream in (3, 5):
-        driver.offer(0, 10, stream=stream)
+        driver.join(10, stream=stream)
         driver.offer(0, 12, stream=stream)
     driver.tick(WAIT)
     assert [(request.stream, request.first) for request in driver.requests(WAIT)] == [(3, 11), (5, 11)]
