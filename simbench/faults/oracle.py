@@ -40,6 +40,7 @@ from simbench.faults.units import (
     MOST_RUN,
     NOTHING,
     NOW,
+    PACKET,
     R_FIRST,
     RECENT,
     RECENT_WORDS,
@@ -102,8 +103,8 @@ def _switch(
         own = line * LINE_WORDS
         if lines[own + L_RUN] > 0 and lines[own + L_ERA] == era:
             for k in range(lines[own + L_RUN]):
-                scratch["first"] = lines[own + L_PACKETS + 2 * k]
-                scratch["units"] = lines[own + L_PACKETS + 2 * k + 1]
+                scratch["first"] = lines[own + L_PACKETS + PACKET * k]
+                scratch["units"] = lines[own + L_PACKETS + PACKET * k + 1]
                 scratch["digest"] = 0
                 scratch["ordinal"] = -1
                 arrive(words, have, since, marks, recent, lost, late, scratch)
@@ -133,6 +134,15 @@ def _expire(
 
 
 @kernel
+def _is_copy(lines: Words, own: int, seen: Any) -> bool:
+    """Tell whether a packet has come already among those that its line has sent of an era that has not begun."""
+    for at in range(own + L_PACKETS, own + L_PACKETS + PACKET * lines[own + L_RUN], PACKET):
+        if lines[at] == seen["first"] and lines[at + 1] == seen["units"] and lines[at + 2] == seen["digest"]:
+            return bool(lines[own + L_ERA] == seen["era"])
+    return False
+
+
+@kernel
 def _taken_for(words: Words, eras: Words, lines: Words, seen: Any) -> int:
     """Tell what a packet of a later era is taken for."""
     era = seen["era"]
@@ -147,6 +157,8 @@ def _taken_for(words: Words, eras: Words, lines: Words, seen: Any) -> int:
     if sent != 0 and not later and (not another or sent < words[SENT]):
         lines[own + L_RUN] = 0
         return STALE if another else USUAL
+    if seen["units"] > 0 and _is_copy(lines, own, seen):
+        return DOUBTFUL
     if not (lines[own + L_RUN] > 0 and lines[own + L_ERA] == era and 0 <= first - lines[own + L_NEXT] <= words[COUNT]):
         lines[own + L_RUN] = 0
         lines[own + L_ERA] = era
@@ -156,8 +168,9 @@ def _taken_for(words: Words, eras: Words, lines: Words, seen: Any) -> int:
     lines[own + L_NEXT] = end
     if run + 1 >= words[RUN] or run == MOST_RUN:
         return BEGINS
-    lines[own + L_PACKETS + 2 * run] = first
-    lines[own + L_PACKETS + 2 * run + 1] = seen["units"]
+    lines[own + L_PACKETS + PACKET * run] = first
+    lines[own + L_PACKETS + PACKET * run + 1] = seen["units"]
+    lines[own + L_PACKETS + PACKET * run + 2] = seen["digest"]
     lines[own + L_RUN] = run + 1
     return DOUBTFUL
 

@@ -76,9 +76,10 @@ L_ERA: Final = 1
 L_NEXT: Final = 2
 L_AT: Final = 3
 L_FIRST: Final = 4  # sequence of the first of them
-L_PACKETS: Final = 5  # then (first, units) of each
+L_PACKETS: Final = 5  # then (first, units, digest) of each
+PACKET: Final = 3
 MOST_RUN: Final = 16
-LINE_WORDS: Final = L_PACKETS + 2 * MOST_RUN
+LINE_WORDS: Final = L_PACKETS + PACKET * MOST_RUN
 MOST_LINES: Final = 16
 
 # Eras.

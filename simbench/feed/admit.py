@@ -111,6 +111,19 @@ def compare_digest(memory: Words, stream: int, first: int, units: int, digest: i
 
 
 @kernel
+def is_remembered(memory: Words, stream: int, first: int, end: int) -> bool:
+    """Tell whether the window's packets hold all of first..end-1 between them, cut differently."""
+    reached = first
+    if end - first > WINDOW:
+        return False
+    for start in range(max(0, first - WINDOW), end):
+        row = stream + STREAM_WORDS + (start & (WINDOW - 1)) * WINDOW_WORDS
+        if memory[row + W_FIRST] == start <= reached:
+            reached = max(reached, start + memory[row + W_UNITS])
+    return reached >= end
+
+
+@kernel
 def remember(memory: Words, stream: int, first: int, units: int, digest: int) -> None:
     """Keep what the next packet of the same first sequence is compared with."""
     row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS

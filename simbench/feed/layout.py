@@ -182,9 +182,10 @@ E_CLOSED: Final = 8  # NIL while it lasts
 E_CAUSE: Final = 9
 E_SENT: Final = 10  # sent time of its first packet
 E_PREVIOUS: Final = 11  # row of the stream's epoch before it
-E_AFTER: Final = 12  # sent time of the last that was delivered before it
+E_AFTER: Final = 12  # sent time of the last that was delivered before it; 0 where sent times do not tell them apart
 E_LOST: Final = 13  # its newest lost record, once it is over
-EPOCH_WORDS: Final = 14
+E_BEGAN: Final = 14  # sequence of its first packet
+EPOCH_WORDS: Final = 15
 
 # A gap record.
 G_CHANNEL: Final = 0

@@ -102,6 +102,44 @@ def test_a_stream_starts_with_the_oldest_packet_however_many_overtake_it(
         assert [line["before_start"] for line in found["channels"][0]["lines"]] == [0, 0]
 
 
+RESTART = '[[fault]]\nkind = "restart"\nsequence = 800\n'
+SESSION = '[[fault]]\nkind = "session"\nsequence = 800\nname = "NEXT"\n'
+TWICE = '[[fault]]\nkind = "duplicate"\n'
+OTHERWISE = (  # while the line itself is dark, copies of what it sent before come in other pieces
+    '[[fault]]\nkind = "duplicate"\nline = "A"\nsequence = [500, 560]\ndelay = "30ms"\n'
+    '[[fault]]\nkind = "split"\nline = "A"\npieces = 4\nprobability = 0.5\n'
+    '[[fault]]\nkind = "dark"\nline = "A"\nsequence = [570, 700]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text"),
+    [
+        ("mdp3", RESTART + TWICE),
+        ("itch", RESTART + TWICE),
+        ("itch", SESSION + TWICE + "copies = 2\n"),
+        ("mdp3", RESTART + TWICE + 'line = "B"\ndelay = "50ms"\n'),
+        ("itch", OTHERWISE),
+        ("itch", OTHERWISE + SESSION),
+    ],
+    ids=["twice, mdp3", "twice, itch", "thrice, session", "late, mdp3", "cut", "cut, session"],
+)
+def test_copies_make_no_restart_and_hide_none(
+    protocol: str, text: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Everything twice, or late once more in other pieces: as many epochs as the script makes, and no gap."""
+    path: Path = request.getfixturevalue(protocol)
+    loader = load(path, text)
+    found = offline(loader, path, tmp_path / "faulted")
+
+    assert len(loader.foreseen["records"]) > 20
+    assert gaps(found) == foreseen(loader) == []
+    (stream,) = loader.foreseen["streams"]
+    epochs = found["channels"][0]["epochs"]
+    assert [(era["first"], era["last"]) for era in stream["eras"]] == [(e["first"], e["last"]) for e in epochs]
+    assert len(epochs) == 1 + ("800" in text)
+
+
 def test_random_scripts_lose_something(itch: Path, mdp3: Path) -> None:
     """The scripts above are no idle ones: hundreds of gaps, epochs, wrong checksums and conflicts among them."""
     total: dict[str, int] = {}

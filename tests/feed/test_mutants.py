@@ -400,6 +400,41 @@ MUTANTS = (
         "    if memory[stream + S_STATE] == JOINING and below:",
         "arbitration::a_first_packet_that_others_have_overtaken_is_delivered_first",
     ),
+    Mutant(
+        "what was sent before a restart is of before",
+        "epochs",
+        "sent <= memory[epoch + E_AFTER] or",
+        "sent <= 0 or",
+        "epochs::an_old_packet_is_not_what_a_restart_lost_at_its_beginning",
+    ),
+    Mutant(
+        "also what no line had brought",
+        "epochs",
+        "sent < memory[epoch + E_SENT] and first",
+        "sent < 0 and first",
+        "epochs::what_the_old_epoch_still_had_behind_its_last_is_late",
+    ),
+    Mutant(
+        "but not what the restart's first packet has overtaken",
+        "epochs",
+        "first >= memory[epoch + E_BEGAN]",
+        "first >= 0",
+        "epochs::the_other_line_may_have_what_was_before_the_first_of_a_new_epoch",
+    ),
+    Mutant(
+        "late copies cut differently are no restart",
+        "admit",
+        "    return reached >= end",
+        "    return False",
+        "epochs::late_copies_that_are_cut_differently_are_no_restart",
+    ),
+    Mutant(
+        "a copy of what is in doubt does not contradict it",
+        "doubts",
+        "memory[row + K_DIGEST] == digest and memory[row + K_SESSION] == session:",
+        "memory[row + K_DIGEST] == digest and session < 0:",
+        "epochs::a_line_that_sends_everything_twice_restarts",
+    ),
 )
 
 
