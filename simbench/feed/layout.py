@@ -153,8 +153,9 @@ O_STATE: Final = 5
 O_DEADLINE: Final = 6  # of the answer, once asked for
 O_TRIES: Final = 7  # requests since something of it came
 O_REQUESTS: Final = 8  # requests in all
-O_RECORD: Final = 9  # of what was filled beside it; NIL
-HOLE_WORDS: Final = 10
+O_BEFORE: Final = 9  # record of what was filled before it, as far as it begins; NIL
+O_BEHIND: Final = 10  # and of what was filled behind its end
+HOLE_WORDS: Final = 11
 
 # States of a hole. In the list those that wait are behind all others.
 WAITING: Final = 0  # for another line, or for its line's reordered packet
@@ -205,7 +206,8 @@ G_PREVIOUS: Final = 13  # the stream's lost record before it
 G_REQUESTS: Final = 14  # how often it was asked for
 G_STATES: Final = 15  # two bits a line: the state it was in then
 G_MESSAGES: Final = 16  # decoded from the packets that filled it; NIL while nobody has told
-RECORD_WORDS: Final = 17
+G_JOINED: Final = 17  # the record that tells of it too, since what lay between them was filled; NIL: it tells itself
+RECORD_WORDS: Final = 18
 
 # A stream: the words below, then the window of digests, then its lines.
 S_KEY: Final = 0

@@ -24,6 +24,7 @@ from simbench.feed.sequencer import (
     Sequencer,
     Settings,
     next_request,
+    note_messages,
     offer,
     offer_retransmitted,
     release,
@@ -186,6 +187,8 @@ class Driver:
             sequence = self._on_wire(channel, first + unit)
             assert data[start + unit] == sequence & 0xFF, "the messages are not those that were offered"
             self.out.append((int(memory[row + at.E_NUMBER]), sequence))
+        if memory[at.OUT_RECORD] != NIL:
+            note_messages(memory, units - skip)
 
     def _on_wire(self, channel: int, sequence: int) -> int:
         return int(on_wire(self.sequencer.memory, channel, sequence))

@@ -164,9 +164,23 @@ MUTANTS = (
     Mutant(
         "pieces of one hole that were filled alike are one record",
         "gaps",
-        "    if memory[base + G_LAST] == first - 1:",
-        "    if memory[base + G_LAST] == first:",
+        "        before = _beside(memory, memory[row + O_BEFORE], outcome, line)",
+        "        before = NIL",
         "retransmission::answers_in_order_are_one_gap_however_many_they_are",
+    ),
+    Mutant(
+        "in whatever order they were filled",
+        "gaps",
+        "        _join(memory, before, behind)",
+        "        behind = NIL",
+        "retransmission::answers_in_any_order_are_one_gap_and_every_message_counts_once",
+    ),
+    Mutant(
+        "with the messages of all of them",
+        "gaps",
+        "_record_row(memory, _telling(memory, memory[OUT_RECORD]))",
+        "_record_row(memory, memory[OUT_RECORD])",
+        "retransmission::answers_in_any_order_are_one_gap_and_every_message_counts_once",
     ),
     Mutant(
         "what one line alone missed is told",
