@@ -23,7 +23,6 @@ from simbench.faults.units import (
     ERA,
     ERA_WORDS,
     FLOOR,
-    HEARD,
     HELD,
     JOINED,
     JOINING,
@@ -41,6 +40,7 @@ from simbench.faults.units import (
     MOST_RUN,
     NOTHING,
     NOW,
+    PACKET,
     R_FIRST,
     RECENT,
     RECENT_WORDS,
@@ -81,7 +81,6 @@ def _begin(words: Words, eras: Words, recent: Words, era: int, start: int, state
     words[LOW] = words[TOP] = words[START] = words[FLOOR] = start
     words[JOINED] = words[NOW]
     words[HELD] = 0
-    words[HEARD] = 0
     eras[era * ERA_WORDS + E_BEGAN] = 1
     for place in range(0, RECENT * RECENT_WORDS, RECENT_WORDS):
         recent[place + R_FIRST] = -1
@@ -99,13 +98,13 @@ def _switch(
     same = eras[era * ERA_WORDS + E_SESSION] == eras[words[ERA] * ERA_WORDS + E_SESSION]
     if near and same and reset == 0 and first >= words[START]:
         start = words[START]  # nobody knows of units before those with which the session once began
-    _begin(words, eras, recent, era, start, LIVE if near or reset or words[LINES] == 1 else JOINING)
+    _begin(words, eras, recent, era, start, LIVE if near or reset else JOINING)
     for line in range(words[LINES]):
         own = line * LINE_WORDS
         if lines[own + L_RUN] > 0 and lines[own + L_ERA] == era:
             for k in range(lines[own + L_RUN]):
-                scratch["first"] = lines[own + L_PACKETS + 2 * k]
-                scratch["units"] = lines[own + L_PACKETS + 2 * k + 1]
+                scratch["first"] = lines[own + L_PACKETS + PACKET * k]
+                scratch["units"] = lines[own + L_PACKETS + PACKET * k + 1]
                 scratch["digest"] = 0
                 scratch["ordinal"] = -1
                 arrive(words, have, since, marks, recent, lost, late, scratch)
@@ -135,6 +134,15 @@ def _expire(
 
 
 @kernel
+def _is_copy(lines: Words, own: int, seen: Any) -> bool:
+    """Tell whether a packet has come already among those that its line has sent of an era that has not begun."""
+    for at in range(own + L_PACKETS, own + L_PACKETS + PACKET * lines[own + L_RUN], PACKET):
+        if lines[at] == seen["first"] and lines[at + 1] == seen["units"] and lines[at + 2] == seen["digest"]:
+            return bool(lines[own + L_ERA] == seen["era"])
+    return False
+
+
+@kernel
 def _taken_for(words: Words, eras: Words, lines: Words, seen: Any) -> int:
     """Tell what a packet of a later era is taken for."""
     era = seen["era"]
@@ -149,6 +157,8 @@ def _taken_for(words: Words, eras: Words, lines: Words, seen: Any) -> int:
     if sent != 0 and not later and (not another or sent < words[SENT]):
         lines[own + L_RUN] = 0
         return STALE if another else USUAL
+    if seen["units"] > 0 and _is_copy(lines, own, seen):
+        return DOUBTFUL
     if not (lines[own + L_RUN] > 0 and lines[own + L_ERA] == era and 0 <= first - lines[own + L_NEXT] <= words[COUNT]):
         lines[own + L_RUN] = 0
         lines[own + L_ERA] = era
@@ -158,8 +168,9 @@ def _taken_for(words: Words, eras: Words, lines: Words, seen: Any) -> int:
     lines[own + L_NEXT] = end
     if run + 1 >= words[RUN] or run == MOST_RUN:
         return BEGINS
-    lines[own + L_PACKETS + 2 * run] = first
-    lines[own + L_PACKETS + 2 * run + 1] = seen["units"]
+    lines[own + L_PACKETS + PACKET * run] = first
+    lines[own + L_PACKETS + PACKET * run + 1] = seen["units"]
+    lines[own + L_PACKETS + PACKET * run + 2] = seen["digest"]
     lines[own + L_RUN] = run + 1
     return DOUBTFUL
 
@@ -192,7 +203,7 @@ def watch(
         _expire(words, have, since, marks, recent, eras, lines, lost, late, scratch[0])
         era = seen["era"]
         if words[STATE] == EMPTY:
-            _begin(words, eras, recent, era, seen["first"], JOINING if words[LINES] > 1 else LIVE)
+            _begin(words, eras, recent, era, seen["first"], JOINING)
         elif era < words[ERA]:
             continue
         elif era > words[ERA]:
@@ -208,8 +219,7 @@ def watch(
         lines[seen["line"] * LINE_WORDS + L_RUN] = 0
         seen["verdict"] = arrive(words, have, since, marks, recent, lost, late, seen)
         words[SENT] = max(words[SENT], seen["sent"])
-        words[HEARD] |= 1 << seen["line"]
-        if words[STATE] == JOINING and words[HEARD] == (1 << words[LINES]) - 1:
+        if words[START] == 1:  # nothing is before it
             words[STATE] = LIVE
         limit(words, have, since, marks, lost)
 

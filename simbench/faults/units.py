@@ -55,10 +55,9 @@ FLOOR: Final = 5  # below it the map says nothing
 ERA: Final = 6
 JOINED: Final = 7  # when the first packet came
 HELD: Final = 8  # packets above a hole
-HEARD: Final = 9  # bit per line, of the first era
-SENT: Final = 10  # latest sent time
-LOSSES: Final = 11  # rows of `lost` filled
-LATES: Final = 12  # rows of `late` filled
+SENT: Final = 9  # latest sent time
+LOSSES: Final = 10  # rows of `lost` filled
+LATES: Final = 11  # rows of `late` filled
 # What it is told.
 LINES: Final = 16
 WAIT_NS: Final = 17
@@ -77,9 +76,10 @@ L_ERA: Final = 1
 L_NEXT: Final = 2
 L_AT: Final = 3
 L_FIRST: Final = 4  # sequence of the first of them
-L_PACKETS: Final = 5  # then (first, units) of each
+L_PACKETS: Final = 5  # then (first, units, digest) of each
+PACKET: Final = 3
 MOST_RUN: Final = 16
-LINE_WORDS: Final = L_PACKETS + 2 * MOST_RUN
+LINE_WORDS: Final = L_PACKETS + PACKET * MOST_RUN
 MOST_LINES: Final = 16
 
 # Eras.

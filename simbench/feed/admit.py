@@ -77,6 +77,7 @@ from simbench.feed.missing import add_missing, track
 from simbench.feed.requests import asks, next_deadline
 from simbench.feed.slab import slot_row
 from simbench.feed.streams import set_due
+from simbench.feed.wrap import sequence_one
 from simbench.kernel.pure import kernel
 
 if TYPE_CHECKING:
@@ -110,6 +111,19 @@ def compare_digest(memory: Words, stream: int, first: int, units: int, digest: i
 
 
 @kernel
+def is_remembered(memory: Words, stream: int, first: int, end: int) -> bool:
+    """Tell whether the window's packets hold all of first..end-1 between them, cut differently."""
+    reached = first
+    if end - first > WINDOW:
+        return False
+    for start in range(max(0, first - WINDOW), end):
+        row = stream + STREAM_WORDS + (start & (WINDOW - 1)) * WINDOW_WORDS
+        if memory[row + W_FIRST] == start <= reached:
+            reached = max(reached, start + memory[row + W_UNITS])
+    return reached >= end
+
+
+@kernel
 def remember(memory: Words, stream: int, first: int, units: int, digest: int) -> None:
     """Keep what the next packet of the same first sequence is compared with."""
     row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
@@ -138,8 +152,6 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
     if units == 0:
         memory[own + L_HEARTBEATS] += 1
         reveal(memory, stream, line, first, now)
-        if joining:
-            _start_when_all_are_heard(memory, stream)
         return HEARTBEAT
     fresh = 0
     if first < memory[stream + S_EXPECTED] and joining:
@@ -159,8 +171,8 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
         memory[own + L_WON] += 1
         remember(memory, stream, first, units, digest)
         verdict = HELD if joining or first > memory[stream + S_EXPECTED] else DELIVER
-    if joining:
-        _start_when_all_are_heard(memory, stream)
+    if joining and memory[epoch + E_FIRST] == sequence_one(memory, stream, first):
+        go_live(memory, stream)
     return verdict
 
 
@@ -310,11 +322,3 @@ def _start_earlier(memory: Words, stream: int, line: int, first: int, end: int, 
     if end < start:
         open_hole(memory, stream, NIL, end, start - 1, now, line)
     return min(end, start) - first
-
-
-@kernel
-def _start_when_all_are_heard(memory: Words, stream: int) -> None:
-    for line in range(memory[stream + S_LINES]):
-        if memory[line_base(stream, line) + L_EPOCH] != memory[stream + S_EPOCH]:
-            return
-    go_live(memory, stream)

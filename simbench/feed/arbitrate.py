@@ -26,7 +26,7 @@ from simbench.feed.admit import (
     refresh,
     refresh_line,
 )
-from simbench.feed.doubts import begin_in_doubt, completes, resolve, settle, wait_in_doubt
+from simbench.feed.doubts import begin_in_doubt, completes, is_in_doubt, resolve, settle, wait_in_doubt
 from simbench.feed.epochs import (
     FRESH,
     OLD,
@@ -221,6 +221,10 @@ def _consider(
     if is_ready(memory, stream):
         return DRAIN
     where = place(memory, stream, line, session, first, units, flags, sent, digest)
+    if where >= DOUBT and is_in_doubt(memory, own, session, first, units, digest):
+        _heard(memory, own, now)
+        memory[own + L_DUPLICATES] += 1
+        return SEEN
     if where >= DOUBT and not completes(memory, own, where, session, first, sent):
         _heard(memory, own, now)
         wait_in_doubt(memory, slab, stream, line, header, data, digest, now, where)

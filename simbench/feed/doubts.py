@@ -26,6 +26,7 @@ from simbench.feed.layout import (
     K_NEXT,
     K_RECORD,
     K_SENT,
+    K_SESSION,
     K_UNITS,
     L_BEFORE,
     L_IMPLAUSIBLE,
@@ -77,6 +78,19 @@ def completes(memory: Words, own: int, kind: int, session: int, first: int, sent
     """Tell whether with this packet enough agree."""
     run = memory[own + L_RUN] if agrees(memory, own, kind, session, first, sent) else 0
     return bool(run + 1 >= memory[RUN])
+
+
+@kernel
+def is_in_doubt(memory: Words, own: int, session: int, first: int, units: int, digest: int) -> bool:
+    """Tell whether a packet is a copy of one of those in doubt of its line: it says nothing that was not said."""
+    slot = memory[own + L_RUN_SLOT]
+    while slot != NIL:
+        row = slot_row(memory, slot)
+        alike = memory[row + K_FIRST] == first and memory[row + K_UNITS] == units
+        if alike and memory[row + K_DIGEST] == digest and memory[row + K_SESSION] == session:
+            return True
+        slot = memory[row + K_NEXT]
+    return False
 
 
 @kernel
@@ -186,7 +200,7 @@ def _drop(memory: Words, stream: int, own: int) -> None:
         slot = behind
         if kind != DOUBT_RESTART:
             memory[own + L_IMPLAUSIBLE] += 1
-        elif moved:
+        elif moved or first >= memory[stream + S_TOP]:  # of the epoch before, whichever that is now
             memory[own + L_LATE] += 1
         elif first + units <= start:
             memory[own + L_BEFORE] += 1

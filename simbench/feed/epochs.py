@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simbench.feed.admit import SAME, compare_digest, epoch_base, go_live, line_base, refresh
+from simbench.feed.admit import (
+    OTHER,
+    SAME,
+    compare_digest,
+    epoch_base,
+    go_live,
+    is_remembered,
+    line_base,
+    refresh,
+)
 from simbench.feed.gaps import give_up
 from simbench.feed.layout import (
     BY_REPLAYER,
@@ -18,12 +27,13 @@ from simbench.feed.layout import (
     BY_SESSION,
     BY_START,
     C_EPOCHS,
-    C_WRAP,
+    COUNT,
     DISTANCE,
     DOUBT_JUMP,
     DOUBT_RESTART,
     DOUBT_SESSION,
     E_AFTER,
+    E_BEGAN,
     E_CAUSE,
     E_CHANNEL,
     E_CLOSED,
@@ -43,6 +53,8 @@ from simbench.feed.layout import (
     L_EPOCH,
     L_FAST,
     L_NEXT,
+    L_RUN,
+    L_RUN_NEXT,
     L_SENT,
     LIVE,
     NEVER,
@@ -67,7 +79,7 @@ from simbench.feed.layout import (
 )
 from simbench.feed.missing import overlaps_missing
 from simbench.feed.streams import channel_base, forget_digests
-from simbench.feed.wrap import lap_start
+from simbench.feed.wrap import sequence_one
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import SEQUENCE_RESET
 
@@ -95,8 +107,14 @@ def place(
     if flags & SEQUENCE_RESET and not _is_known_reset(memory, stream, own, first, units, sent, digest):
         return FRESH
     if memory[own + L_EPOCH] == memory[stream + S_EPOCH]:
+        if _is_older(memory, stream, first, sent):
+            # Behind all that its epoch had, it may also be that the restart was damage: then its line goes on there.
+            former = memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_PREVIOUS]
+            return DOUBT_RESTART if first > memory[epoch_base(memory, former) + E_LAST] else OLD
         return _place_current(memory, stream, own, first, units, sent, digest)
     if memory[own + L_EPOCH] == NIL:
+        if _is_older(memory, stream, first, sent):
+            return OLD
         later = sent != 0 and sent > memory[stream + S_SENT]
         if later and first + units <= memory[stream + S_EXPECTED] - memory[DISTANCE]:
             return FRESH
@@ -114,6 +132,19 @@ def _is_known_reset(memory: Words, stream: int, own: int, first: int, units: int
     start = memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_FIRST]
     behind = memory[own + L_EPOCH] != memory[stream + S_EPOCH]
     return bool(behind and start <= first < memory[stream + S_TOP])
+
+
+@kernel
+def _is_older(memory: Words, stream: int, first: int, sent: int) -> bool:
+    """Tell whether a packet was sent before the stream's epoch, which is a restart within a session.
+
+    That is so when it was sent no later than the last that was delivered before the restart; or earlier than the
+    restart's first packet, although its sequence is not below that one's.
+    """
+    epoch = epoch_base(memory, memory[stream + S_EPOCH])
+    if sent == 0 or memory[epoch + E_RESTART] == 0 or memory[epoch + E_AFTER] == 0:
+        return False
+    return bool(sent <= memory[epoch + E_AFTER] or (sent < memory[epoch + E_SENT] and first >= memory[epoch + E_BEGAN]))
 
 
 @kernel
@@ -153,11 +184,16 @@ def _place_current(memory: Words, stream: int, own: int, first: int, units: int,
     # A line's own reordered packet was sent before its newest; one of a restart after it.
     if sent != 0 and sent > memory[own + L_SENT] and sent > memory[stream + S_SENT]:
         return FRESH if below else DOUBT_RESTART
-    if compare_digest(memory, stream, first, units, digest) == SAME:
+    if memory[stream + S_STATE] == JOINING and not below:
         return HERE
-    if end > expected or overlaps_missing(memory, own, memory[own + L_EPOCH], first, end):
+    compared = compare_digest(memory, stream, first, units, digest)
+    if compared == SAME or end > expected or overlaps_missing(memory, own, memory[own + L_EPOCH], first, end):
         return HERE
-    return DOUBT_RESTART if sent == 0 or below else HERE
+    if sent != 0 and not below:
+        return HERE
+    # What came lately may come again cut differently: only with a packet that is surely none of that a restart begins.
+    goes_on = memory[own + L_RUN] > 0 and 0 <= first - memory[own + L_RUN_NEXT] <= memory[COUNT]
+    return HERE if compared != OTHER and not goes_on and is_remembered(memory, stream, first, end) else DOUBT_RESTART
 
 
 @kernel
@@ -202,7 +238,8 @@ def has_epoch(memory: Words) -> bool:
 def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent: int, now: int) -> None:
     """Begin an epoch with a packet that starts at `first`; the former one is drained.
 
-    A first epoch starts with the oldest packet that any line brings while it joins. A later one starts at 1, where
+    A first epoch starts with the oldest packet that any line brings while it joins: as long as a hole is waited for,
+    since whoever joins cannot know that the first to come is the oldest, unless it is 1. A later one starts at 1, where
     the session's former one started, or where it broke off, if its first packet is near above: then what is missing
     in between is a hole. Otherwise it joins, too.
     """
@@ -221,7 +258,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
             cause, start = BY_REPLAYER, NIL
         elif flags & SEQUENCE_RESET:
             cause, start = BY_RESET, first
-    joining = start == NIL and memory[stream + S_LINES] > 1
+    joining = start == NIL and first != sequence_one(memory, stream, first)
     start = first if start == NIL else start
     epoch = memory[EPOCH + T_USED]
     memory[EPOCH + T_USED] = epoch + 1
@@ -239,7 +276,8 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
     memory[row + E_CLOSED] = NIL
     memory[row + E_CAUSE] = cause
     memory[row + E_SENT] = sent
-    memory[row + E_AFTER] = memory[stream + S_SENT]
+    memory[row + E_BEGAN] = first
+    memory[row + E_AFTER] = memory[stream + S_SENT] if cause != BY_REPLAYER and memory[stream + S_SENT] < sent else 0
     memory[row + E_PREVIOUS] = former
     memory[stream + S_EPOCH] = epoch
     memory[stream + S_SESSION] = session
@@ -261,7 +299,7 @@ def begin(memory: Words, stream: int, session: int, first: int, flags: int, sent
 def _origin(memory: Words, stream: int, former: int, session: int, first: int) -> tuple[int, int]:
     """Return the restart number, and where the epoch that begins with `first` must have started: NIL for unknown."""
     distance = memory[DISTANCE]
-    one = 1 + lap_start(memory[channel_base(memory, memory[stream + S_CHANNEL]) + C_WRAP], first)
+    one = sequence_one(memory, stream, first)
     start = one if one <= first <= one + distance else NIL
     restart = 0
     epoch = former

@@ -20,6 +20,7 @@ from simbench.feed.layout import (
     G_EPOCH,
     G_FILLED,
     G_FIRST,
+    G_JOINED,
     G_LAST,
     G_LATE,
     G_LINES,
@@ -39,12 +40,13 @@ from simbench.feed.layout import (
     LOST,
     LOST_UNITS,
     NIL,
+    O_BEFORE,
+    O_BEHIND,
     O_DETECTED,
     O_FIRST,
     O_LAST,
     O_LINE,
     O_NEXT,
-    O_RECORD,
     O_REQUESTS,
     O_TRIES,
     OTHER_LINE,
@@ -131,16 +133,22 @@ def fill(memory: Words, stream: int, first: int, end: int, line: int, now: int) 
         if line == RETRANSMITTED and memory[row + O_REQUESTS] > 0:
             change(memory, row, WANTING)
             memory[row + O_TRIES] = 0
-        _record_filled(memory, stream, row, x, y, line, now)
+        written = _record_filled(memory, stream, row, x, y, line, now)
         if a < x and y < b:
-            if split(memory, stream, hole, x, y) == NIL:
+            rest = split(memory, stream, hole, x, y)
+            memory[row + O_BEHIND] = written
+            if rest == NIL:
                 _record_lost(memory, stream, row, y + 1, b, BY_OVERFLOW, now)
+            else:
+                memory[hole_row(memory, rest) + O_BEFORE] = written
             break
         if a < x:
             memory[row + O_LAST] = x - 1
+            memory[row + O_BEHIND] = written
             before = hole
         elif y < b:
             memory[row + O_FIRST] = y + 1
+            memory[row + O_BEFORE] = written
             before = hole
         else:
             close(memory, stream, before, hole)
@@ -167,37 +175,75 @@ def _record_lost(memory: Words, stream: int, row: int, first: int, last: int, ca
 
 
 @kernel
-def _record_filled(memory: Words, stream: int, row: int, first: int, last: int, line: int, now: int) -> None:
-    """Record first..last of a hole (row) as filled; what continues what was filled beside it lengthens that record."""
+def _record_filled(memory: Words, stream: int, row: int, first: int, last: int, line: int, now: int) -> int:
+    """Record first..last of a hole (row) as filled; return the record's number, NIL where there is no room for it.
+
+    What continues what was filled in the same way beside it lengthens that record; what closes the space between two
+    makes them one: so a hole has one record, however many packets filled it, in whatever order.
+    """
     revealed = memory[row + O_LINE]
     outcome = REORDER if line == revealed else OTHER_LINE
     if line == RETRANSMITTED:
         outcome = RETRANSMISSION
-    written = memory[row + O_RECORD]
-    if written == NIL or not _lengthen(memory, _record_row(memory, written), first, last, outcome, line):
+    before, behind = NIL, NIL
+    if first == memory[row + O_FIRST]:
+        before = _beside(memory, memory[row + O_BEFORE], outcome, line)
+    if last == memory[row + O_LAST]:
+        behind = _beside(memory, memory[row + O_BEHIND], outcome, line)
+    written = before
+    if NIL not in (before, behind):
+        _join(memory, before, behind)
+    elif before != NIL:
+        memory[_record_row(memory, before) + G_LAST] = last
+    elif behind != NIL:
+        written = behind
+        memory[_record_row(memory, behind) + G_FIRST] = first
+    else:
         written = record(memory, stream, first, last, memory[row + O_DETECTED], now, outcome, FILLED, revealed)
     if written != NIL:
         base = _record_row(memory, written)
         memory[base + G_CLOSED] = now
         memory[base + G_FILLED] = line
-        memory[base + G_REQUESTS] = memory[row + O_REQUESTS]
+        memory[base + G_REQUESTS] = max(memory[base + G_REQUESTS], memory[row + O_REQUESTS])
         _note_lines(memory, stream, base, memory[base + G_LAST], now)
-    memory[row + O_RECORD] = written
     memory[OUT_RECORD] = written
+    return written
 
 
 @kernel
-def _lengthen(memory: Words, base: int, first: int, last: int, outcome: int, line: int) -> bool:
-    """Let a record tell of first..last too, if that is beside it and was filled in the same way."""
-    if memory[base + G_OUTCOME] != outcome or memory[base + G_FILLED] != line:
-        return False
-    if memory[base + G_LAST] == first - 1:
-        memory[base + G_LAST] = last
-        return True
-    if memory[base + G_FIRST] == last + 1:
-        memory[base + G_FIRST] = first
-        return True
-    return False
+def _beside(memory: Words, number: int, outcome: int, line: int) -> int:
+    """Return the record that tells of what was filled beside a hole, NIL where that was filled in another way."""
+    found = _telling(memory, number)
+    if found == NIL:
+        return NIL
+    row = _record_row(memory, found)
+    return found if memory[row + G_OUTCOME] == outcome and memory[row + G_FILLED] == line else NIL
+
+
+@kernel
+def _telling(memory: Words, number: int) -> int:
+    """Return the record that tells of what a record was written for: itself, or the one that it was joined to."""
+    if number == NIL:
+        return NIL
+    found = number
+    joined = memory[_record_row(memory, found) + G_JOINED]
+    while joined != NIL:
+        further = memory[_record_row(memory, joined) + G_JOINED]
+        if further != NIL:  # so that the way is shorter the next time
+            memory[_record_row(memory, found) + G_JOINED] = further
+        found, joined = joined, further
+    return found
+
+
+@kernel
+def _join(memory: Words, number: int, other: int) -> None:
+    """Let a record tell of all up to the end of another, which tells nothing any more."""
+    row, joined = _record_row(memory, number), _record_row(memory, other)
+    memory[row + G_LAST] = memory[joined + G_LAST]
+    memory[row + G_REQUESTS] = max(memory[row + G_REQUESTS], memory[joined + G_REQUESTS])
+    if memory[joined + G_MESSAGES] != NIL:
+        memory[row + G_MESSAGES] = max(0, memory[row + G_MESSAGES]) + memory[joined + G_MESSAGES]
+    memory[joined + G_JOINED] = number
 
 
 @kernel
@@ -243,6 +289,7 @@ def record(
     memory[row + G_FILLED] = NIL
     memory[row + G_REQUESTS] = 0
     memory[row + G_MESSAGES] = NIL
+    memory[row + G_JOINED] = NIL
     memory[row + G_LATE] = 0
     _note_lines(memory, stream, row, last, closed)
     memory[row + G_PREVIOUS] = NIL
@@ -255,7 +302,7 @@ def record(
 @kernel
 def note_messages(memory: Words, messages: int) -> None:
     """Tell the record of the gap that the packet just delivered has filled how many messages were in it."""
-    row = _record_row(memory, memory[OUT_RECORD])
+    row = _record_row(memory, _telling(memory, memory[OUT_RECORD]))
     memory[row + G_MESSAGES] = max(0, memory[row + G_MESSAGES]) + messages
     memory[OUT_RECORD] = NIL
 

@@ -10,12 +10,13 @@ from simbench.feed.layout import (
     HOLE,
     HOLE_WORDS,
     NIL,
+    O_BEFORE,
+    O_BEHIND,
     O_DETECTED,
     O_FIRST,
     O_LAST,
     O_LINE,
     O_NEXT,
-    O_RECORD,
     O_REQUESTS,
     O_STATE,
     O_TRIES,
@@ -56,7 +57,8 @@ def insert(memory: Words, stream: int, after: int, first: int, last: int, detect
     memory[row + O_STATE] = WAITING
     memory[row + O_TRIES] = 0
     memory[row + O_REQUESTS] = 0
-    memory[row + O_RECORD] = NIL
+    memory[row + O_BEFORE] = NIL
+    memory[row + O_BEHIND] = NIL
     if after == NIL or memory[stream + S_WAITING] == NIL:
         memory[stream + S_WAITING] = hole
     return hole

@@ -153,8 +153,9 @@ O_STATE: Final = 5
 O_DEADLINE: Final = 6  # of the answer, once asked for
 O_TRIES: Final = 7  # requests since something of it came
 O_REQUESTS: Final = 8  # requests in all
-O_RECORD: Final = 9  # of what was filled beside it; NIL
-HOLE_WORDS: Final = 10
+O_BEFORE: Final = 9  # record of what was filled before it, as far as it begins; NIL
+O_BEHIND: Final = 10  # and of what was filled behind its end
+HOLE_WORDS: Final = 11
 
 # States of a hole. In the list those that wait are behind all others.
 WAITING: Final = 0  # for another line, or for its line's reordered packet
@@ -182,9 +183,10 @@ E_CLOSED: Final = 8  # NIL while it lasts
 E_CAUSE: Final = 9
 E_SENT: Final = 10  # sent time of its first packet
 E_PREVIOUS: Final = 11  # row of the stream's epoch before it
-E_AFTER: Final = 12  # sent time of the last that was delivered before it
+E_AFTER: Final = 12  # sent time of the last that was delivered before it; 0 where sent times do not tell them apart
 E_LOST: Final = 13  # its newest lost record, once it is over
-EPOCH_WORDS: Final = 14
+E_BEGAN: Final = 14  # sequence of its first packet
+EPOCH_WORDS: Final = 15
 
 # A gap record.
 G_CHANNEL: Final = 0
@@ -204,7 +206,8 @@ G_PREVIOUS: Final = 13  # the stream's lost record before it
 G_REQUESTS: Final = 14  # how often it was asked for
 G_STATES: Final = 15  # two bits a line: the state it was in then
 G_MESSAGES: Final = 16  # decoded from the packets that filled it; NIL while nobody has told
-RECORD_WORDS: Final = 17
+G_JOINED: Final = 17  # the record that tells of it too, since what lay between them was filled; NIL: it tells itself
+RECORD_WORDS: Final = 18
 
 # A stream: the words below, then the window of digests, then its lines.
 S_KEY: Final = 0
@@ -244,7 +247,7 @@ LINES_AT: Final = STREAM_WORDS + WINDOW * WINDOW_WORDS
 
 # States of a stream.
 EMPTY: Final = 0  # no epoch; the next packet begins one
-JOINING: Final = 1  # waits until every line has been heard, so that it starts with the oldest
+JOINING: Final = 1  # holds what comes as long as older packets may come, so that it starts with the oldest
 LIVE: Final = 2
 
 # A line of a stream.
@@ -331,7 +334,7 @@ DOWN: Final = 3
 LINE_STATES: Final = ("never", "up", "stale", "down")
 
 # State of a channel. Of several streams' the highest is the channel's.
-JOINING_IN: Final = 0  # nothing yet, or not every line has been heard
+JOINING_IN: Final = 0  # nothing yet, or older packets may still come
 ENDED: Final = 1
 ON_AIR: Final = 2
 RESETTING: Final = 3  # a line begins anew, or has not followed the one that did

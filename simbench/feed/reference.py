@@ -119,7 +119,7 @@ class Reference:
             line.before_start += 1
         else:
             self._arrive(number, packet, now)
-        if self._joining and all(other.epoch == len(self.epochs) - 1 for other in self.lines):
+        if self.epoch.first == START_SESSIONS_AT:
             self._joining = False
         self._limit()
         self._move_on()
@@ -174,7 +174,7 @@ class Reference:
         known = bool(self.epochs) and (near or packet.reset)
         first = START_SESSIONS_AT if known and not packet.reset else packet.first
         self.epochs.append(Epoch(packet.session, first))
-        self._joining = not known and len(self.lines) > 1
+        self._joining = not known and first != START_SESSIONS_AT
         self._joined = now
         self._expected = self._top = first
         self._sent = packet.sent

@@ -214,7 +214,7 @@ class Report:
 
     def _records(self, channel: int) -> Words:
         rows = self._table(at.RECORD, at.RECORD_WORDS)
-        chosen: Words = rows[rows[:, at.G_CHANNEL] == channel]
+        chosen: Words = rows[(rows[:, at.G_CHANNEL] == channel) & (rows[:, at.G_JOINED] == NIL)]
         return chosen
 
     def _gap(self, row: Words, names: Sequence[str], unit: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simbench.feed.layout import C_WRAP, EMPTY, NIL, S_STATE, S_TOP
+from simbench.feed.layout import C_WRAP, EMPTY, NIL, S_CHANNEL, S_STATE, S_TOP
 from simbench.feed.streams import channel_base, find
 from simbench.kernel.pure import kernel
 from simbench.protocol.contract import UNSEQUENCED
@@ -53,6 +53,13 @@ def _unwrap(memory: Words, channel: int, wrap: int, header: Headers) -> None:
 def lap_start(wrap: int, sequence: int) -> int:
     """Return what to take off a sequence to have it as it is on the wire; 0 without a wrap."""
     return (sequence - 1) // wrap * wrap if wrap > 0 else 0
+
+
+@kernel
+def sequence_one(memory: Words, stream: int, sequence: int) -> int:
+    """Return what is 1 on the wire in the lap of a stream's sequence: nothing of a session is before it."""
+    wrap = memory[channel_base(memory, memory[stream + S_CHANNEL]) + C_WRAP]
+    return 1 + lap_start(wrap, sequence)
 
 
 @kernel

@@ -48,10 +48,10 @@ def note_packet(words: Words, channel: Words, number: int, header: Records, stat
     state = channel[1]
     missing = np.int64(-1)
     if words[flow + NEXT] >= 0:
-        missing = header[0].first - words[flow + NEXT]
+        missing = header[0]["first"] - words[flow + NEXT]
         words[flow + MISSING_UNITS] += max(missing, 0)
         words[flow + RESTARTS] += missing < 0
     words[flow + PACKETS] += 1
-    words[flow + NEXT] = header[0].first + header[0].units
+    words[flow + NEXT] = header[0]["first"] + header[0]["units"]
     states[state + SNAPSHOT_FLOW] = 1 + number
     states[state + FLOW_MISSING] = missing

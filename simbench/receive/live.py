@@ -333,7 +333,7 @@ def receive(
             live[N] = n
             if live[FIRST_FRAME] == 0:
                 live[FIRST_FRAME] = now
-            if frames[0].flags & PAYLOAD_ONLY == 0:
+            if frames[0]["flags"] & PAYLOAD_ONLY == 0:
                 dissect(memory, frames[:n], flows, table, counters, options)
             if now - live[PUBLISHED] > 4 * PUBLISH_NS:  # never idle: publish all the same, at a lower rate
                 live[PUBLISHED] = now
@@ -343,16 +343,16 @@ def receive(
 
         i = live[I]
         if live[BUSY] == 0:
-            look_up(live, frames[i].ordinal, side)
-            live[HOOK] = frames[i].stamp
+            look_up(live, frames[i]["ordinal"], side)
+            live[HOOK] = frames[i]["stamp"]
             if live[STAMPED] != 0:
                 if live[NEXT_EPOCH] != live[EPOCH]:
                     return NEW_EPOCH
-                frames[i].stamp = live[RECORDED]
+                frames[i]["stamp"] = live[RECORDED]
             elif live[DRIVEN] == 0:
-                frames[i].stamp = live[WALL] + live[TAKEN]
+                frames[i]["stamp"] = live[WALL] + live[TAKEN]
             else:
-                frames[i].stamp = words[pipeline.NOW]
+                frames[i]["stamp"] = words[pipeline.NOW]
             words[pipeline.INDEX] = i
             live[BUSY] = 1
         status = advance(

@@ -139,7 +139,8 @@ class Offline:
             self.last_ns = max(self.last_ns, int(stamps.max()))
             while self.receiver.take(block.data, block.frames, self.dissector.flows) == pipeline.STOPPED:
                 yield pipeline.STOPPED
-        self.receiver.finish()
+        while self.receiver.finish() == pipeline.STOPPED:
+            yield pipeline.STOPPED
 
     def advance(self) -> bool:
         """Go on to the next stop that was asked for, or to the end; return whether there is more."""

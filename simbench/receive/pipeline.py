@@ -127,7 +127,7 @@ ROLE_RETRANSMISSION: Final = 3
 # Statuses.
 DONE: Final = 0
 STOPPED: Final = 1  # at UNTIL or at STOP_SEQUENCE
-NEW_FLOW: Final = 2  # routes[frames[INDEX].flow] is UNROUTED
+NEW_FLOW: Final = 2  # routes[frames[INDEX]["flow"]] is UNROUTED
 GROW_BOOK: Final = 3
 GROW_SEQUENCER: Final = 4
 LOOK: Final = 5  # events[words[FIRST]:words[LAST]] of words[CHANNEL] are about to be applied
@@ -234,7 +234,7 @@ def deliver(
         target = nearest(words[STOP_WRAP], target, first)
     if last >= target:
         stop = base
-        while stop < base + count and np.int64(events[stop].sequence) <= target:
+        while stop < base + count and np.int64(events[stop]["sequence"]) <= target:
             stop += 1
         words[LAST] = stop
         words[STOP_CHANNEL] = -1
@@ -351,7 +351,7 @@ def advance(
 
         # The next packet of the datagram at hand.
         if words[AT] < words[END]:
-            route = routes[frames[words[INDEX]].flow]
+            route = routes[frames[words[INDEX]]["flow"]]
             channel = route >> 16
             if waiting > 0 and words[CHANNEL] != channel:
                 words[FLUSH] = 1
@@ -369,19 +369,19 @@ def advance(
             if route & 0xFF == ROLE_SNAPSHOT:
                 note_packet(words, channels[channel], route >> 8 & 0xFF, header, states)
                 words[FRAMED] = 0
-                words[AT] = max(header[0].end, words[AT] + 1)
+                words[AT] = max(header[0]["end"], words[AT] + 1)
                 words[SKIP] = 0
-                words[PACKET] = header[0].first
-                words[PACKET_UNITS] = header[0].units
-                words[PACKET_SENT] = header[0].sent
+                words[PACKET] = header[0]["first"]
+                words[PACKET_UNITS] = header[0]["units"]
+                words[PACKET_SENT] = header[0]["sent"]
                 deliver(
-                    data, header[0].start, header[0].end, channel, NIL, words, channels, decoders, states, sequencer,
-                    events,
+                    data, header[0]["start"], header[0]["end"], channel, NIL, words, channels, decoders, states,
+                    sequencer, events,
                 )  # fmt: skip
                 words[FLUSH] = 1  # what waits for this snapshot comes before anything new
                 state[SNAPSHOT_FLOW] = 0
                 continue
-            digest = hash_bytes(data, header[0].start, header[0].end)
+            digest = hash_bytes(data, header[0]["start"], header[0]["end"])
             line = route >> 8 & 0xFF
             if line == RETRANSMITTED:
                 verdict = offer_retransmitted(sequencer, slab, channel, header, data, digest, words[NOW])
@@ -393,15 +393,15 @@ def advance(
                 words[DRAINED] = sequencer[OUT_STREAM]
                 continue
             words[FRAMED] = 0
-            words[AT] = max(header[0].end, words[AT] + 1)
+            words[AT] = max(header[0]["end"], words[AT] + 1)
             if verdict == DELIVER:
                 words[SKIP] = sequencer[OUT_SKIP]
-                words[PACKET] = header[0].first
-                words[PACKET_UNITS] = header[0].units
-                words[PACKET_SENT] = header[0].sent
+                words[PACKET] = header[0]["first"]
+                words[PACKET_UNITS] = header[0]["units"]
+                words[PACKET_SENT] = header[0]["sent"]
                 deliver(
-                    data, header[0].start, header[0].end, channel, sequencer[OUT_STREAM], words, channels, decoders,
-                    states, sequencer, events,
+                    data, header[0]["start"], header[0]["end"], channel, sequencer[OUT_STREAM], words, channels,
+                    decoders, states, sequencer, events,
                 )  # fmt: skip
             if sequencer[OUT_MORE] != 0:
                 words[DRAINED] = sequencer[OUT_STREAM]
@@ -419,8 +419,8 @@ def advance(
                 words[FLUSH] = 1
                 continue
             return DONE
-        flags = frames[i].flags
-        flow = frames[i].flow
+        flags = frames[i]["flags"]
+        flow = frames[i]["flow"]
         if flags & NO_PAYLOAD or flow < 0:
             words[OTHER] += 1
             words[INDEX] += 1
@@ -428,7 +428,7 @@ def advance(
         route = routes[flow]
         if route == UNROUTED:
             return NEW_FLOW
-        if frames[i].stamp > words[UNTIL]:
+        if frames[i]["stamp"] > words[UNTIL]:
             if waiting > 0:
                 words[FLUSH] = 1
                 continue
@@ -446,7 +446,7 @@ def advance(
             words[LOST_CHECKSUM] += 1
             words[INDEX] += 1
             continue
-        now = max(words[NOW], frames[i].stamp)
+        now = max(words[NOW], frames[i]["stamp"])
         due = tick(sequencer, now)
         if due == NEED_ROOM:
             return GROW_SEQUENCER
@@ -455,12 +455,12 @@ def advance(
             words[DRAINED] = due_stream(sequencer)
         if role == ROLE_LINE:
             words[DATAGRAMS] += 1
-            words[BYTES] += frames[i].payload_length
+            words[BYTES] += frames[i]["payload_length"]
         elif role == ROLE_SNAPSHOT:
             words[SNAPSHOT_DATAGRAMS] += 1
         else:
             words[ANSWERS] += 1
-        words[BAD_HEADERS] += frames[i].payload_length == 0
+        words[BAD_HEADERS] += frames[i]["payload_length"] == 0
         words[TAKEN] = 1
-        words[AT] = frames[i].payload
-        words[END] = words[AT] + frames[i].payload_length
+        words[AT] = frames[i]["payload"]
+        words[END] = words[AT] + frames[i]["payload_length"]

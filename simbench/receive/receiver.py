@@ -264,18 +264,22 @@ class Receiver:
             )
         )
 
-    def finish(self) -> None:
-        """End the data: open holes become records, held packets are released."""
+    def finish(self) -> int:
+        """End the data: open holes become records, held packets are released.
+
+        Returns:
+            pipeline.DONE, or pipeline.STOPPED at a stop that was asked for; call again to go on.
+        """
         words, sequencer = self.state.words, self.state.sequencer
         words[pipeline.UNTIL] = pipeline.NEVER
         nobody, nothing = np.zeros(0, FRAME), np.zeros(1, np.uint8)
         while True:
             ready = sequencer.finish(int(words[pipeline.NOW]))
             words[pipeline.DRAINED] = sequencer.due_stream()
-            while self.take(nothing, nobody, nobody) != pipeline.DONE:
-                pass
+            if self.take(nothing, nobody, nobody) == pipeline.STOPPED:
+                return pipeline.STOPPED
             if ready == 0:
-                break
+                return pipeline.DONE
 
     def begin_epoch(self, now: int) -> None:
         """Begin anew, as after a loop or a jump of the replayer: sequences and books start from nothing."""

@@ -17,7 +17,7 @@ from simbench.frame import FRAME
 from simbench.kernel.pointer import pointer
 from simbench.measure import telemetry as t
 from simbench.receive import live as w
-from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, advance
+from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, STOPPED, advance
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.replay import control as c
 from simbench.wire.contract import UNMATCHED
@@ -274,7 +274,8 @@ class Worker:
             self._telemetry[t.STATE] = t.FAILED
             raise self.failure
         self._settle()
-        self.receiver.finish()
+        while self.receiver.finish() == STOPPED:
+            pass
         self._refresh()
         self._publish()
         self._telemetry[t.STATE] = t.ENDED

@@ -35,6 +35,7 @@ def classes(path: Path, text: str, **more: Any) -> list[tuple[str, str]]:
         ('[[fault]]\nkind = "dark"\nline = "B"\nsequence = [300, 340]', [("masked", "")]),
         ('[[fault]]\nkind = "duplicate"\nsequence = 300', [("masked", "")] * 2),
         ('[[fault]]\nkind = "reorder"\nsequence = 300', [("masked", "")] * 2),
+        ('[[fault]]\nkind = "reorder"\ncount = 1\nby = 2', [("masked", "")] * 2),
         (BOTH_LATE + '"1ms"', [("masked", "")] * 2),
         (BOTH_LATE + '"50ms"', [("noticeable", "gap")] * 2),
         (BOTH_LATE + '"50ms"\nline = "A"', [("masked", "")]),

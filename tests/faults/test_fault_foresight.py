@@ -6,14 +6,15 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fault_bench import foreseen, gaps, joined, load, offline
+from fault_bench import foreseen, gaps, joined, load, offline, sent, write
+from small_feeds import rebuilt
 
 from simbench.errors import SimbenchError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LATER = 'from = "+0.05s"\n'  # whoever joins a stream that is out of order at its very start takes that for a restart
+LATER = 'from = "+0.05s"\n'  # more than 10 ms out of order at its very start a stream looks like a restart
 
 
 def scripted(r: random.Random, itch: bool) -> str:
@@ -78,6 +79,65 @@ def test_the_receiver_loses_what_was_foreseen(number: int, itch: Path, mdp3: Pat
     assert found["messages"]["malformed"] >= said["malformed"], text
     conflicts = sum(line["conflicts"] for line in found["channels"][0]["lines"])
     assert conflicts >= said["conflicts"][0], text
+
+
+@pytest.mark.parametrize("by", [2, 5])
+@pytest.mark.parametrize("line", ["", 'line = "B"\n'])
+def test_a_stream_starts_with_the_oldest_packet_however_many_overtake_it(
+    by: int, line: str, itch: Path, mdp3: Path, tmp_path: Path
+) -> None:
+    """From the middle of a feed, the first datagrams of one or both lines out of order: nothing is before the start."""
+    for path in (itch, mdp3):
+        folder = tmp_path / path.parent.name
+        folder.mkdir()
+        middle = write(folder, [(frame.when, frame.data) for frame in sent(load(path))][400:], path)
+        loader = load(middle, f'[[fault]]\nkind = "reorder"\n{line}count = 1\nby = {by}')
+        assert len(loader.foreseen["records"]) == (1 if line else 2)
+        found = offline(loader, middle, folder / "faulted")
+
+        assert gaps(found) == foreseen(loader) == []
+        (era,), (epoch,) = loader.foreseen["streams"][0]["eras"], found["channels"][0]["epochs"]
+        untouched = rebuilt(middle)["channels"][0]
+        assert era["first"] == epoch["first"] == untouched["epochs"][0]["first"] > 1
+        assert [line["before_start"] for line in found["channels"][0]["lines"]] == [0, 0]
+
+
+RESTART = '[[fault]]\nkind = "restart"\nsequence = 800\n'
+SESSION = '[[fault]]\nkind = "session"\nsequence = 800\nname = "NEXT"\n'
+TWICE = '[[fault]]\nkind = "duplicate"\n'
+OTHERWISE = (  # while the line itself is dark, copies of what it sent before come in other pieces
+    '[[fault]]\nkind = "duplicate"\nline = "A"\nsequence = [500, 560]\ndelay = "30ms"\n'
+    '[[fault]]\nkind = "split"\nline = "A"\npieces = 4\nprobability = 0.5\n'
+    '[[fault]]\nkind = "dark"\nline = "A"\nsequence = [570, 700]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text"),
+    [
+        ("mdp3", RESTART + TWICE),
+        ("itch", RESTART + TWICE),
+        ("itch", SESSION + TWICE + "copies = 2\n"),
+        ("mdp3", RESTART + TWICE + 'line = "B"\ndelay = "50ms"\n'),
+        ("itch", OTHERWISE),
+        ("itch", OTHERWISE + SESSION),
+    ],
+    ids=["twice, mdp3", "twice, itch", "thrice, session", "late, mdp3", "cut", "cut, session"],
+)
+def test_copies_make_no_restart_and_hide_none(
+    protocol: str, text: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Everything twice, or late once more in other pieces: as many epochs as the script makes, and no gap."""
+    path: Path = request.getfixturevalue(protocol)
+    loader = load(path, text)
+    found = offline(loader, path, tmp_path / "faulted")
+
+    assert len(loader.foreseen["records"]) > 20
+    assert gaps(found) == foreseen(loader) == []
+    (stream,) = loader.foreseen["streams"]
+    epochs = found["channels"][0]["epochs"]
+    assert [(era["first"], era["last"]) for era in stream["eras"]] == [(e["first"], e["last"]) for e in epochs]
+    assert len(epochs) == 1 + ("800" in text)
 
 
 def test_random_scripts_lose_something(itch: Path, mdp3: Path) -> None:

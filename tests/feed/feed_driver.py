@@ -24,6 +24,7 @@ from simbench.feed.sequencer import (
     Sequencer,
     Settings,
     next_request,
+    note_messages,
     offer,
     offer_retransmitted,
     release,
@@ -53,8 +54,17 @@ class Driver:
         self.sequencer = Sequencer.create([lines], settings, wraps=[wrap])
         self.out: list[tuple[int, int]] = []  # (epoch, unit) as delivered
         self.grown = 0
+        self._lines = lines
         self._checked = checked
         self._header = np.zeros(1, HEADER)
+
+    def join(self, first: int, *, channel: int = 0, stream: int = 0, sent: int = 0, lines: int = 0) -> None:
+        """Let the lines, or the first so many, bring `first` so early that at 0 the stream has started with it."""
+        for line in range(lines or self._lines):
+            self.offer(
+                line, first, now=-int(self.sequencer.memory[at.WAIT_NS]), channel=channel, stream=stream, sent=sent
+            )
+        self.tick(0)
 
     def offer(
         self, line: int, first: int, units: int = 1, *, now: int = 0, channel: int = 0, stream: int = 0, flags: int = 0,
@@ -177,6 +187,8 @@ class Driver:
             sequence = self._on_wire(channel, first + unit)
             assert data[start + unit] == sequence & 0xFF, "the messages are not those that were offered"
             self.out.append((int(memory[row + at.E_NUMBER]), sequence))
+        if memory[at.OUT_RECORD] != NIL:
+            note_messages(memory, units - skip)
 
     def _on_wire(self, channel: int, sequence: int) -> int:
         return int(on_wire(self.sequencer.memory, channel, sequence))

@@ -7,18 +7,17 @@ WAIT = Settings().wait_ns
 
 
 def joined(lines: int = 2, settings: Settings | None = None, first: int = 10) -> Driver:
-    """Return a driver of which every line has brought `first`."""
+    """Return a driver that has started with `first`, which every line has brought."""
     driver = Driver(lines, settings)
-    for line in range(lines):
-        driver.offer(line, first)
+    driver.join(first)
     return driver
 
 
 def test_a_line_in_order_is_delivered_at_once() -> None:
     """One line, in order: every packet goes straight on, and nothing is missing."""
     driver = Driver(1)
-    assert [driver.offer(0, first) for first in (5, 6, 7)] == ["delivered"] * 3
-    assert driver.units() == [5, 6, 7]
+    assert [driver.offer(0, first) for first in (1, 2, 3)] == ["delivered"] * 3
+    assert driver.units() == [1, 2, 3]
     assert driver.line(0)["won"] == 3
     assert driver.line(0)["missing"] == []
 
@@ -211,9 +210,9 @@ def test_time_counts_at_the_next_packet_as_well_as_in_a_tick() -> None:
 
 
 def test_what_is_older_than_the_first_delivered_is_before_the_start() -> None:
-    """A late join starts where it starts."""
+    """What comes later than the wait of a hole is left out, and counted."""
     driver = Driver(1)
-    driver.offer(0, 100)
+    driver.join(100)
     assert driver.offer(0, 98, sent=0) == "held", "alone it might be a restart"
     driver.offer(0, 101)
     assert driver.units() == [100, 101]
@@ -221,12 +220,48 @@ def test_what_is_older_than_the_first_delivered_is_before_the_start() -> None:
     assert driver.sequencer.gaps(0) == []
 
 
-def test_joining_waits_until_every_line_is_heard() -> None:
+@pytest.mark.parametrize("lines", [1, 2])
+@pytest.mark.parametrize("sent", [0, 1])
+def test_a_first_packet_that_others_have_overtaken_is_delivered_first(lines: int, sent: int) -> None:
+    """Who joins waits as long as for a hole, since nothing says that the first that came is the first."""
+    driver = Driver(lines)
+    for first in (6, 7, 5):
+        for line in range(lines):
+            assert driver.offer(line, first, now=WAIT - 1, sent=sent * first) in ("held", "duplicate")
+    driver.tick(2 * WAIT - 1)
+    assert driver.offer(0, 8, now=2 * WAIT, sent=8 * sent) == "delivered"
+    assert driver.units() == [5, 6, 7, 8]
+    assert [driver.line(line)["missing"] for line in range(lines)] == [[]] * lines
+    assert driver.line(0)["reordered"] == 1
+    assert driver.line(0)["before_start"] == 0
+
+
+def test_nothing_is_before_1() -> None:
+    """Sequences start with 1: whoever has it joins at once."""
+    driver = Driver(2)
+    assert driver.offer(0, 1) == "delivered"
+    other = Driver(2)
+    assert other.offer(0, 2) == "held"
+    other.offer(1, 1)
+    assert other.units() == [1, 2]
+
+
+def test_who_joins_holds_so_many_packets_and_no_more() -> None:
+    """The count that ends a hole ends the wait for older packets."""
+    driver = Driver(2, Settings(count=3))
+    assert [driver.offer(0, first) for first in (6, 7, 8)] == ["held"] * 3
+    driver.offer(0, 9)
+    assert driver.units() == [6, 7, 8, 9]
+    assert driver.offer(1, 5) == "before the start"
+
+
+def test_the_other_line_brings_an_older_start() -> None:
     """The faster line lost the first packet: the slower one still brings it, and it is delivered first."""
     driver = Driver(2)
     assert driver.offer(0, 6) == "held"
     assert driver.sequencer.state(0) == "joining"
     driver.offer(1, 5)
+    driver.tick(WAIT)
     assert driver.units() == [5, 6]
     assert driver.line(0)["missing"] == [[5, 5]]
     assert driver.sequencer.epochs(0)[0]["first"] == 5

@@ -16,8 +16,7 @@ ASKING = Settings(wait_ns=WAIT, recover="retransmit", request_ns=ANSWER, attempt
 def joined(lines: int = 1, settings: Settings = ASKING) -> Driver:
     """Return a driver whose lines have brought 10 in session 0."""
     driver = Driver(lines, settings)
-    for line in range(lines):
-        driver.offer(line, 10, sent=1)
+    driver.join(10, sent=1)
     return driver
 
 
@@ -102,8 +101,7 @@ def test_what_a_partial_answer_leaves_is_asked_for_at_once_and_with_all_attempts
     assert driver.units() == [10, 11, 12, 13]
     assert driver.answer(14, 1, now=WAIT + ANSWER) == "delivered"
     assert driver.units() == [10, 11, 12, 13, 14, 15]
-    assert {outcome for _, _, outcome, _, _ in ends(driver)} == {"retransmission"}
-    assert [end[:2] for end in ends(driver)] == [(11, 11), (12, 14)]
+    assert ends(driver) == [(11, 14, "retransmission", "filled", 3)]
 
 
 def test_answers_in_order_are_one_gap_however_many_they_are() -> None:
@@ -123,6 +121,43 @@ def test_answers_in_order_are_one_gap_however_many_they_are() -> None:
     ]
     assert [gap["closed_ns"] for gap in driver.sequencer.gaps(0)] == [str(WAIT + 2)] * 2
     assert driver.units() == list(range(10, 19))
+
+
+@pytest.mark.parametrize(
+    "order", [(12, 16, 14, 13, 11, 15, 17), (11, 17, 13, 15, 14, 16, 12), (17, 15, 13, 11, 12, 14, 16)]
+)
+def test_answers_in_any_order_are_one_gap_and_every_message_counts_once(order: tuple[int, ...]) -> None:
+    """Whichever pieces were open in between: one hole, one record, of what all its answers brought."""
+    driver = asking(11, 17)
+    for step, first in enumerate(order):
+        driver.answer(first, now=WAIT + step)
+        driver.requests(WAIT + step)
+    (gap,) = driver.sequencer.records(0)
+    expected = {"first": 11, "last": 17, "outcome": "retransmission", "messages": 7, "closed_ns": str(WAIT + 6)}
+    assert expected.items() <= gap.items()
+    assert driver.sequencer.outcomes(0) == {"retransmission": 1}
+    assert driver.units() == list(range(10, 19))
+
+
+def test_parts_that_end_differently_have_a_record_each() -> None:
+    """The other line brought the middle; what the server sent on either side of it stays apart."""
+    driver = asking(11, 17, lines=2)
+    driver.offer(1, 14, now=WAIT)
+    for first in (11, 13, 12, 16, 15):
+        driver.answer(first, now=WAIT)
+        driver.requests(WAIT)
+    now = WAIT
+    for _ in range(4):
+        now += ANSWER
+        driver.tick(now)
+        driver.requests(now)
+    found = sorted((first, last, outcome) for first, last, outcome, _, _ in ends(driver))
+    assert found == [
+        (11, 13, "retransmission"),
+        (14, 14, "other line"),
+        (15, 16, "retransmission"),
+        (17, 17, "lost"),
+    ]
 
 
 def test_a_request_without_an_answer_is_repeated_and_then_the_gap_is_lost() -> None:
@@ -216,7 +251,7 @@ def test_an_answer_that_nobody_asked_for_changes_nothing() -> None:
     """Before the first packet, above all that is known, or inside a hole that still waits for the other line."""
     driver = Driver(1, ASKING)
     assert driver.answer(5) == "not asked for"
-    driver.offer(0, 10)
+    driver.join(10)
     driver.offer(0, 12)
     assert driver.answer(11) == "not asked for"
     assert driver.answer(13, 5) == "not asked for"
@@ -447,7 +482,7 @@ def test_only_channels_with_a_server_ask() -> None:
     driver = Driver(1, ASKING)
     driver.sequencer = Sequencer.create([1, 1], ASKING, [False, True])
     for channel in (0, 1):
-        driver.offer(0, 10, channel=channel)
+        driver.join(10, channel=channel)
         driver.offer(0, 12, channel=channel)
     driver.tick(WAIT)
     assert [(request.channel, request.first) for request in driver.requests(WAIT)] == [(1, 11)]
@@ -461,7 +496,7 @@ def test_every_stream_asks_for_its_own() -> None:
     """Units of one channel with holes at the same sequences do not fill each other's."""
     driver = Driver(1, ASKING)
     for stream in (3, 5):
-        driver.offer(0, 10, stream=stream)
+        driver.join(10, stream=stream)
         driver.offer(0, 12, stream=stream)
     driver.tick(WAIT)
     assert [(request.stream, request.first) for request in driver.requests(WAIT)] == [(3, 11), (5, 11)]

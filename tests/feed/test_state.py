@@ -122,9 +122,9 @@ def test_every_channel_is_its_own() -> None:
     """Equal streams of two channels do not touch each other, and a new epoch is one channel's."""
     driver = Driver(1)
     driver.sequencer = Sequencer.create([1, 1])
-    driver.offer(0, 5, channel=0)
-    driver.offer(0, 7, channel=1)
+    driver.join(5, channel=0)
+    driver.join(7, channel=1)
     driver.sequencer.new_epoch(1, 0)
     assert driver.offer(0, 5, channel=0) == "duplicate"
-    assert driver.offer(0, 7, channel=1) == "delivered"
+    assert driver.offer(0, 1, channel=1) == "delivered"
     assert [len(driver.sequencer.epochs(channel)) for channel in (0, 1)] == [1, 2]

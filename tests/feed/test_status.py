@@ -14,8 +14,7 @@ ASKING = Settings(recover="retransmit")
 def joined(lines: int = 2, settings: Settings | None = None) -> Driver:
     """Return a driver whose lines have brought 10 at 0."""
     driver = Driver(lines, settings)
-    for line in range(lines):
-        driver.offer(line, 10, sent=1)
+    driver.join(10, sent=1)
     return driver
 
 
@@ -78,8 +77,7 @@ def test_without_a_time_the_last_packets_counts() -> None:
 def test_a_gap_keeps_the_states_of_the_lines() -> None:
     """How they stood to the hole, and whether they were alive when it was closed."""
     driver = Driver(3, Settings(wait_ns=5 * SECOND))
-    for line in range(2):
-        driver.offer(line, 10)
+    driver.join(10, lines=2)
     driver.tick(6 * SECOND)
     driver.offer(0, 12, now=7 * SECOND)
     driver.offer(0, 13, now=12 * SECOND)
@@ -88,13 +86,16 @@ def test_a_gap_keeps_the_states_of_the_lines() -> None:
     assert gap["line_states"] == {"A": "stale", "B": "down", "C": "never"}
 
 
-def test_a_channel_joins_until_every_line_was_heard() -> None:
-    """Before the first packet, too."""
+def test_a_channel_joins_until_nothing_older_can_come() -> None:
+    """As long as a hole is waited for; before the first packet, too."""
     driver = Driver(2)
     assert driver.sequencer.state(0) == "joining"
     driver.offer(0, 10)
     assert driver.sequencer.state(0) == "joining"
     driver.offer(1, 10)
+    driver.tick(WAIT - 1)
+    assert driver.sequencer.state(0) == "joining"
+    driver.tick(WAIT)
     assert driver.sequencer.state(0) == "live"
 
 
@@ -140,8 +141,8 @@ def test_a_channel_is_in_reset_when_the_replayer_begins_anew() -> None:
     driver = joined()
     driver.sequencer.new_epoch(0, 0)
     assert driver.sequencer.state(0) == "reset"
-    driver.offer(0, 5)
-    driver.offer(1, 5)
+    driver.offer(0, 1)
+    driver.offer(1, 1)
     assert driver.sequencer.state(0) == "live"
 
 
@@ -167,7 +168,7 @@ def test_channels_have_states_of_their_own() -> None:
     """A hole in one is not the other's."""
     driver = Driver(1)
     driver.sequencer = Sequencer.create([1, 1])
-    driver.offer(0, 5, channel=0)
+    for channel in (0, 1):
+        driver.join(5, channel=channel)
     driver.offer(0, 7, channel=0)
-    driver.offer(0, 7, channel=1)
     assert [driver.sequencer.state(channel) for channel in (0, 1)] == ["waiting", "live"]

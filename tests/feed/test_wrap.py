@@ -16,8 +16,7 @@ ASKING = Settings(recover="retransmit")
 def joined(start: int = TOP - 2, lines: int = 1, settings: Settings | None = None) -> Driver:
     """Return a driver whose lines have brought `start`."""
     driver = Driver(lines, settings, wrap=TOP)
-    for line in range(lines):
-        driver.offer(line, start, sent=1)
+    driver.join(start, sent=1)
     return driver
 
 
@@ -82,6 +81,7 @@ def test_a_stream_may_begin_behind_the_wrap_with_the_other_line_before_it() -> N
     driver = Driver(2, wrap=TOP)
     assert driver.offer(0, 2) == "held"
     driver.offer(1, TOP, 2)
+    driver.tick(WAIT)
     assert driver.units() == [TOP, 1, 2]
     assert driver.sequencer.epochs(0)[0]["first"] == TOP
 

@@ -21,7 +21,7 @@ def test_states_of_lines_and_channels_and_open_holes_are_published() -> None:
     """A line that is silent, a channel that retransmits, a hole that was asked for: each in its own words."""
     sequencer = Sequencer.create([2, 1], Settings(recover="retransmit"))
     header, data = np.zeros(1, HEADER), np.zeros(8, np.uint8)
-    for channel, line, first, now in ((0, 0, 5, 0), (0, 1, 5, 0), (1, 0, 5, 0), (0, 0, 8, 3 * SECOND)):
+    for channel, line, first, now in ((0, 0, 1, 0), (0, 1, 1, 0), (1, 0, 1, 0), (0, 0, 4, 3 * SECOND)):
         header[0] = (0, 0, first, 1, 0, 0, 0, 1)
         assert offer(sequencer.memory, sequencer.slab, channel, line, header, data, 1, now) > 0
         while sequencer.memory[OUT_MORE] and release(sequencer.memory, channel) != NIL:
