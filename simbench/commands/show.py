@@ -160,8 +160,9 @@ def damaged(found: Mapping[str, Any]) -> bool:
         found: a result in the shape of `book --json`.
     """
     lost = any(gap["outcome"] == "lost" for channel in found["channels"] for gap in channel["gaps"])
-    odd = found["anomalies"]["snapshot_differs"] + found["anomalies"]["no_room"]
-    return bool(lost or found["messages"]["malformed"] or odd)
+    if lost or found["messages"]["malformed"]:
+        return True
+    return bool(found["anomalies"]["snapshot_differs"] or found["anomalies"]["no_room"])
 
 
 def announce_compilation() -> None:
