@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a block may grow to have room for, whatever comes: all of it takes 15 GiB at the very most.
+    """How much a block may grow to have room for, whatever comes: all of it takes about 14 GiB.
 
     Attributes:
         instruments: of all channels; 512 bytes each.

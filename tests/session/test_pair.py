@@ -138,7 +138,7 @@ def test_receiver_ends_when_its_time_is_up(ends: tuple[int, int], itch: Path) ->
 
     assert (receiver.returncode, "Traceback" in out + err) == (0, False)
     assert f"listening on {FAR}" in err
-    assert "0 received" in out
+    assert "0 frames received" in out
 
 
 def test_receiver_that_is_interrupted_before_it_listens_ends_at_once(ends: tuple[int, int], itch: Path) -> None:
