@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -296,6 +298,7 @@ def completion(shell: str) -> int:
 
 def main() -> None:
     """Run the command line; exit 0, 1 where the data was wrong, 2 where the user was, 130 after Ctrl-C."""
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # Python aborts when it is interrupted while it ends
     try:
         status = cli.main(standalone_mode=False, prog_name="simbench")
     except SimbenchError as error:

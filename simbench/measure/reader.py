@@ -120,7 +120,7 @@ class Reader:
             channels=self._channels(),
             lines=lines,
             gaps=gaps,
-            gaps_total=int(words[t.GAPS]) + int(words[t.GAPS_OPEN]),
+            gaps_total=int(words[t.GAPS_LOST] + words[t.GAPS_FILLED] + words[t.GAPS_OPEN]),
             gaps_lost=int(words[t.GAPS_LOST]),
             book=self._book(instrument_index, now) if instrument_index is not None else None,
             instruments=tuple(instruments[:200]),
@@ -235,6 +235,8 @@ class Reader:
         for number in range(max(0, total - t.GAP_ROWS), total):
             base = t.GAP_BASE + number % t.GAP_ROWS * t.GAP_WORDS
             row = [int(value) for value in self._words[base : base + t.GAP_WORDS]]
+            if row[t.GAP_UNITS] == 0:  # joined to another
+                continue
             view = self._gap(row, self._names.outcome(row[t.GAP_OUTCOME]), position)
             views.append(view)
             if number >= self._gaps_seen:

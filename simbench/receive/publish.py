@@ -33,6 +33,7 @@ MESSAGE_COUNT: Final = t.counter("messages")
 UNKNOWN_COUNT: Final = t.counter("unknown_messages")
 MALFORMED_COUNT: Final = t.counter("malformed")
 EVENT_COUNT: Final = t.counter("events")
+GAPS_AGAIN: Final = 32  # of the newest gap records: answers may still lengthen or join them
 INSTRUMENTS_A_TIME: Final = 512  # rows of the directory that one publication refreshes: a bounded share of time
 ANOMALIES: Final = len(b.ANOMALIES)
 
@@ -148,11 +149,15 @@ def publish_range(telemetry: Words, sequencer: Words, row: int, channel: int, fi
 
 @kernel
 def publish_gaps(telemetry: Words, sequencer: Words) -> None:
-    """Copy the gap records that are new, and the holes that are open now."""
+    """Copy the gap records that are new or may have grown since, and the holes that are open now."""
     total = sequencer[f.RECORD + f.T_USED]
-    for number in range(max(telemetry[t.GAPS], total - t.GAP_ROWS), total):
+    for number in range(max(0, min(telemetry[t.GAPS], total - GAPS_AGAIN), total - t.GAP_ROWS), total):
         record = sequencer[f.RECORD + f.T_BASE] + number * f.RECORD_WORDS
         row = t.GAP_BASE + number % t.GAP_ROWS * t.GAP_WORDS
+        if sequencer[record + f.G_JOINED] != f.NIL:  # another record tells of it by now
+            telemetry[t.GAPS_FILLED] -= number < telemetry[t.GAPS] and telemetry[row + t.GAP_UNITS] != 0
+            telemetry[row + t.GAP_UNITS] = 0
+            continue
         telemetry[row + t.GAP_EPOCH] = sequencer[record + f.G_EPOCH]
         publish_range(
             telemetry,
@@ -167,9 +172,10 @@ def publish_gaps(telemetry: Words, sequencer: Words) -> None:
         telemetry[row + t.GAP_OUTCOME] = sequencer[record + f.G_OUTCOME]
         telemetry[row + t.GAP_ATTEMPTS] = sequencer[record + f.G_REQUESTS]
     for number in range(telemetry[t.GAPS], total):
-        lost = sequencer[sequencer[f.RECORD + f.T_BASE] + number * f.RECORD_WORDS + f.G_OUTCOME] == f.LOST
+        record = sequencer[f.RECORD + f.T_BASE] + number * f.RECORD_WORDS
+        lost = sequencer[record + f.G_OUTCOME] == f.LOST
         telemetry[t.GAPS_LOST] += lost
-        telemetry[t.GAPS_FILLED] += not lost
+        telemetry[t.GAPS_FILLED] += not lost and sequencer[record + f.G_JOINED] == f.NIL
     store_release(telemetry, t.GAPS, total)
     count = 0
     for stream in range(sequencer[f.STREAM + f.T_USED]):

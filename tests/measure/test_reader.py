@@ -222,7 +222,8 @@ def test_newest_gaps_survive_a_ring_that_has_gone_round(words: Words, reader: Re
     for number in range(total):
         row = t.GAP_BASE + number % t.GAP_ROWS * t.GAP_WORDS
         words[row + t.GAP_FIRST] = words[row + t.GAP_LAST] = number
-    words[t.GAPS] = total
+        words[row + t.GAP_UNITS] = 1
+    words[t.GAPS] = words[t.GAPS_LOST] = total
 
     found = reader.snapshot()
 

@@ -8,7 +8,17 @@ from simbench import event
 from simbench.book.books import Books
 from simbench.book.layout import AWAITED, REASONS, STANDINGS, BookChannel
 from simbench.feed import layout as f
-from simbench.feed.sequencer import NIL, OUT_MORE, Sequencer, Settings, next_request, offer, release, tick
+from simbench.feed.sequencer import (
+    NIL,
+    OUT_MORE,
+    Sequencer,
+    Settings,
+    next_request,
+    offer,
+    offer_retransmitted,
+    release,
+    tick,
+)
 from simbench.measure import telemetry as t
 from simbench.protocol.contract import HEADER
 from simbench.receive.publish import publish_channels, publish_gaps, publish_instruments, publish_lines, publish_slot
@@ -47,6 +57,39 @@ def test_states_of_lines_and_channels_and_open_holes_are_published() -> None:
     assert [words[row + t.CHANNEL_REQUESTS] for row in channels] == [1, 0]
     assert words[t.GAPS_OPEN] == 1
     assert words[t.OPEN_BASE + t.GAP_ATTEMPTS] == 1
+
+
+def test_a_gap_that_answers_close_piece_by_piece_is_one_at_last() -> None:
+    """Out of order: first two pieces, then what is between them; readers see what the records say now."""
+    sequencer = Sequencer.create([1], Settings(recover="retransmit"))
+    header, data = np.zeros(1, HEADER), np.zeros(8, np.uint8)
+    fd, words = t.create()
+    os.close(fd)
+
+    def take(first: int, line: int, now: int) -> list[tuple[int, int, int]]:
+        header[0] = (0, 0, first, 1, 0, 0, 0, 1)
+        if line < 0:
+            offer_retransmitted(sequencer.memory, sequencer.slab, 0, header, data, first, now)
+        else:
+            offer(sequencer.memory, sequencer.slab, 0, line, header, data, first, now)
+        while sequencer.memory[OUT_MORE] and release(sequencer.memory, 0) != NIL:
+            pass
+        publish_gaps(words, sequencer.memory)
+        rows = words[t.GAP_BASE : t.OPEN_BASE].reshape(-1, t.GAP_WORDS)[: words[t.GAPS]]
+        return [(int(row[t.GAP_FIRST]), int(row[t.GAP_LAST]), int(row[t.GAP_UNITS])) for row in rows]
+
+    take(1, 0, 0)
+    take(5, 0, 1)  # 2 to 4 are missing
+    tick(sequencer.memory, 2 * WAIT)
+    assert next_request(sequencer.memory, 2 * WAIT) == 1
+
+    assert take(2, -1, 2 * WAIT + 1) == [(2, 2, 1)]
+    assert take(4, -1, 2 * WAIT + 2) == [(2, 2, 1), (4, 4, 1)]
+    assert words[t.GAPS_FILLED] == 2
+    told = take(3, -1, 2 * WAIT + 3)
+
+    assert [row for row in told if row[2]] == [(2, 4, 3)]
+    assert (words[t.GAPS_FILLED], words[t.GAPS_LOST], words[t.GAPS_OPEN]) == (1, 0, 0)
 
 
 def test_a_book_that_becomes_stale_is_published_although_it_did_not_change() -> None:
