@@ -220,7 +220,7 @@ def _consider(
         expire(memory, stream, now)
     if is_ready(memory, stream):
         return DRAIN
-    where = place(memory, stream, line, session, first, units, flags, sent, digest)
+    where = place(memory, stream, line, session, first, units, flags, sent, digest, now)
     if where >= DOUBT and is_in_doubt(memory, own, session, first, units, digest):
         _heard(memory, own, now)
         memory[own + L_DUPLICATES] += 1

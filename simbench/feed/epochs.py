@@ -74,6 +74,7 @@ from simbench.feed.layout import (
     S_STATE,
     S_SURE,
     S_TOP,
+    STALE_NS,
     T_CAPACITY,
     T_USED,
 )
@@ -95,7 +96,16 @@ LOOK_BACK: Final = 64  # former epochs whose session is remembered
 
 @kernel
 def place(
-    memory: Words, stream: int, line: int, session: int, first: int, units: int, flags: int, sent: int, digest: int
+    memory: Words,
+    stream: int,
+    line: int,
+    session: int,
+    first: int,
+    units: int,
+    flags: int,
+    sent: int,
+    digest: int,
+    now: int,
 ) -> int:
     """Say to which epoch a packet belongs: HERE, OLD, FRESH, or one of the doubts."""
     if memory[stream + S_STATE] == EMPTY or memory[stream + S_PENDING] != 0:
@@ -107,13 +117,13 @@ def place(
     if flags & SEQUENCE_RESET and not _is_known_reset(memory, stream, own, first, units, sent, digest):
         return FRESH
     if memory[own + L_EPOCH] == memory[stream + S_EPOCH]:
-        if _is_older(memory, stream, first, sent):
+        if _is_older(memory, stream, first, sent, now):
             # Behind all that its epoch had, it may also be that the restart was damage: then its line goes on there.
             former = memory[epoch_base(memory, memory[stream + S_EPOCH]) + E_PREVIOUS]
             return DOUBT_RESTART if first > memory[epoch_base(memory, former) + E_LAST] else OLD
         return _place_current(memory, stream, own, first, units, sent, digest)
     if memory[own + L_EPOCH] == NIL:
-        if _is_older(memory, stream, first, sent):
+        if _is_older(memory, stream, first, sent, now):
             return OLD
         later = sent != 0 and sent > memory[stream + S_SENT]
         if later and first + units <= memory[stream + S_EXPECTED] - memory[DISTANCE]:
@@ -135,14 +145,17 @@ def _is_known_reset(memory: Words, stream: int, own: int, first: int, units: int
 
 
 @kernel
-def _is_older(memory: Words, stream: int, first: int, sent: int) -> bool:
+def _is_older(memory: Words, stream: int, first: int, sent: int, now: int) -> bool:
     """Tell whether a packet was sent before the stream's epoch, which is a restart within a session.
 
     That is so when it was sent no later than the last that was delivered before the restart; or earlier than the
-    restart's first packet, although its sequence is not below that one's.
+    restart's first packet, although its sequence is not below that one's. Nothing comes so late that its line would
+    have been stale meanwhile: from then on, times that say so are damage, which must not silence a line for good.
     """
     epoch = epoch_base(memory, memory[stream + S_EPOCH])
     if sent == 0 or memory[epoch + E_RESTART] == 0 or memory[epoch + E_AFTER] == 0:
+        return False
+    if now - memory[epoch + E_OPENED] > memory[STALE_NS]:
         return False
     return bool(sent <= memory[epoch + E_AFTER] or (sent < memory[epoch + E_SENT] and first >= memory[epoch + E_BEGAN]))
 

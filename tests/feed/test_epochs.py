@@ -128,6 +128,18 @@ def test_a_restart_that_was_damage_does_not_stop_the_feed() -> None:
     assert driver.units()[-5:] == [1001, 1002, 1003, 1004, 1005]
 
 
+def test_sent_times_do_not_silence_a_line_for_good() -> None:
+    """What still comes when any line would have been stale since the restart was not late: the times are wrong."""
+    driver = restarted(0)
+    assert [driver.offer(0, first, sent=first, now=WAIT) for first in range(500, 505)] == ["late"] * 5
+    after = Settings().stale_ns + 2
+    for first in range(505, 520):
+        driver.offer(0, first, sent=first, now=after)
+    driver.tick(after + WAIT)
+    driver.tick(after + 2 * WAIT)
+    assert driver.units()[-15:] == list(range(505, 520))
+
+
 def test_after_a_loop_the_same_sent_times_come_again() -> None:
     """The replayer's epochs are told by the replayer: what was sent before is not old."""
     driver = stream()
