@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
+from simbench import toml
 from simbench.errors import SimbenchError
 from simbench.protocol.registry import load
 from simbench.times import duration_ns, time_ns
@@ -235,12 +236,7 @@ def parse(text: str, feed: Feed, *, where: str = "faults.toml") -> Script:
         feed: whose channels and lines it names.
         where: its name, for the one line that a SimbenchError says.
     """
-    try:
-        script = msgspec.toml.decode(text, type=Script)
-    except msgspec.ValidationError as error:
-        raise SimbenchError(f"{where}: {_explain(str(error))}") from None
-    except msgspec.DecodeError as error:
-        raise SimbenchError(f"{where} is not TOML: {str(error)[:1].lower()}{str(error)[1:]}") from None
+    script = toml.decode(text, Script, where=where, explain=_explain)
     if not script.faults:
         raise SimbenchError(f"{where}: there is no [[fault]]")
     if len(script.faults) > MOST_FAULTS:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
+from simbench import toml
 from simbench.errors import SimbenchError
 
 Address = IPv4Address | IPv6Address
@@ -105,12 +106,7 @@ def parse(text: str, *, where: str = "feed.toml") -> Feed:
         text: of the file.
         where: its name, for the one line that a SimbenchError says.
     """
-    try:
-        feed = msgspec.toml.decode(text, type=Feed)
-    except msgspec.ValidationError as error:
-        raise SimbenchError(f"{where}: {_explain(str(error))}") from None
-    except msgspec.DecodeError as error:
-        raise SimbenchError(f"{where} is not TOML: {str(error)[:1].lower()}{str(error)[1:]}") from None
+    feed = toml.decode(text, Feed, where=where, explain=_explain)
     _validate(feed, where)
     return feed
 
@@ -275,12 +271,4 @@ def _table(out: list[str], head: str, struct: msgspec.Struct, skip: tuple[str, .
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         if name not in skip and value is not None:
-            out.append(f"{name} = {value if isinstance(value, int) else quote(value)}")
-
-
-ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def quote(text: str) -> str:
-    """Write a basic string (TOML 1.0, section String)."""
-    return '"' + "".join(ESCAPES.get(c, c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}") for c in text) + '"'
+            out.append(f"{name} = {value if isinstance(value, int) else toml.quote(value)}")

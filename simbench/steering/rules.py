@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simbench.errors import SimbenchError
-from simbench.feed.definition import join_group, quote, split_group
+from simbench.feed.definition import join_group, split_group
+from simbench.toml import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
