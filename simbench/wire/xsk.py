@@ -23,6 +23,8 @@ from simbench.errors import SimbenchError
 from simbench.wire.bpf import NEEDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simbench.kernel.pure import Bytes
 
 AF_XDP: Final = 44
@@ -109,11 +111,8 @@ def open_xsk(interface: str, queue: int, *, entries: int, frame_size: int, sends
     maps: list[mmap.mmap] = []
     try:
         memory = _frame_memory(entries * frame_size)
-        registration = struct.pack("QQIIII", memory.ctypes.data, len(memory), frame_size, 0, 0, 0)
-        xsk.setsockopt(SOL_XDP, UMEM_REG, registration)
         kinds = (FILL_RING, COMPLETION_RING, TX_RING if sends else RX_RING)
-        for kind in kinds:
-            xsk.setsockopt(SOL_XDP, kind, struct.pack("I", entries))
+        _register(xsk, memory, frame_size, entries, kinds)
         offsets = struct.unpack("16Q", xsk.getsockopt(SOL_XDP, MMAP_OFFSETS, 128))
         rings = []
         for kind in kinds:
@@ -136,6 +135,13 @@ def _frame_memory(size: int) -> Bytes:
     return np.frombuffer(shared, np.uint8)
 
 
+def _register(xsk: socket.socket, memory: Bytes, frame_size: int, entries: int, kinds: Sequence[int]) -> None:
+    """Give a socket its frames, and rings of so many entries."""
+    xsk.setsockopt(SOL_XDP, UMEM_REG, struct.pack("QQIIII", memory.ctypes.data, len(memory), frame_size, 0, 0, 0))
+    for kind in kinds:
+        xsk.setsockopt(SOL_XDP, kind, struct.pack("I", entries))
+
+
 def _map_ring(xsk: socket.socket, kind: int, entries: int, offsets: tuple[int, ...]) -> tuple[mmap.mmap, Ring]:
     producer, consumer, first, _flags = offsets[4 * (RX_RING, TX_RING, FILL_RING, COMPLETION_RING).index(kind) :][:4]
     size = first + entries * ENTRY_SIZE[kind]
@@ -149,11 +155,7 @@ def allows_zero_copy(interface: str, queue: int) -> bool:
     size = 16
     with socket.socket(AF_XDP, socket.SOCK_RAW | socket.SOCK_CLOEXEC) as xsk:
         memory = _frame_memory(size * mmap.PAGESIZE)
-        xsk.setsockopt(
-            SOL_XDP, UMEM_REG, struct.pack("QQIIII", memory.ctypes.data, len(memory), mmap.PAGESIZE, 0, 0, 0)
-        )
-        for kind in (FILL_RING, COMPLETION_RING, RX_RING):
-            xsk.setsockopt(SOL_XDP, kind, struct.pack("I", size))
+        _register(xsk, memory, mmap.PAGESIZE, size, (FILL_RING, COMPLETION_RING, RX_RING))
         try:
             _bind(xsk, interface, queue, BIND_ZERO_COPY)
         except OSError as error:
