@@ -80,6 +80,11 @@ def listed(text: str) -> set[int]:
     return found
 
 
+def _running(root: Path) -> set[str]:
+    """Return the names of the processes that run."""
+    return {_text(path) for path in (root / "proc").glob("[0-9]*/comm")}
+
+
 def _all_of(texts: Iterable[str]) -> str:
     return ", ".join(sorted({text for text in texts if text}))
 
@@ -233,7 +238,7 @@ def _hypervisor(root: Path) -> Check | None:
 
 
 def _discipline(root: Path) -> Check:
-    running = {_text(path) for path in (root / "proc").glob("[0-9]*/comm")}
+    running = _running(root)
     daemons = [name for name in DISCIPLINES if name in running]
     clocks = len(list((root / "sys/class/ptp").glob("ptp*")))
     found = f"{', '.join(daemons) or 'nobody'}; {clocks} PTP clocks"
@@ -249,7 +254,7 @@ def _interrupts(root: Path, cores: Sequence[int]) -> Check | None:
     here = sum(
         bool(listed(_text(path)) & set(cores)) for path in (root / "proc/irq").glob("[0-9]*/effective_affinity_list")
     )
-    balanced = any(_text(path) == "irqbalance" for path in (root / "proc").glob("[0-9]*/comm"))
+    balanced = "irqbalance" in _running(root)
     found = f"{here} are served by the measured cores" + ("; irqbalance moves them" if balanced else "")
     if not here and not balanced:
         return Check("interrupts", Verdict.GOOD, found)
