@@ -7,12 +7,14 @@ smallest and largest are kept beside the buckets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     Words = NDArray[np.int64]
@@ -77,6 +79,21 @@ class Histogram:
     def __init__(self, words: Words | None = None) -> None:
         self.words: Words = np.zeros(SIZE, np.int64) if words is None else words
 
+    @classmethod
+    def merged(cls, histograms: Iterable[Histogram]) -> Self:
+        """Return one histogram of the values of several; they are left as they are."""
+        whole = cls()
+        for each in histograms:
+            if each.count == 0:
+                continue
+            first = whole.count == 0
+            lowest, highest = int(each.words[LOWEST]), int(each.words[HIGHEST])
+            whole.words[LOWEST] = lowest if first else min(int(whole.words[LOWEST]), lowest)
+            whole.words[HIGHEST] = highest if first else max(whole.highest, highest)
+            whole.words[[COUNT, SUM]] += each.words[[COUNT, SUM]]
+            whole.words[HEAD:] += each.words[HEAD:]
+        return whole
+
     def record(self, value: int) -> None:
         """Count one value in ns."""
         record(self.words, 0, value)
@@ -85,6 +102,11 @@ class Histogram:
     def count(self) -> int:
         """Values counted."""
         return int(self.words[COUNT])
+
+    @property
+    def total(self) -> int:
+        """Sum of the values, exact, ns."""
+        return int(self.words[SUM])
 
     @property
     def highest(self) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from simbench.errors import SimbenchError
 from simbench.measure.histogram import SIZE as HISTOGRAM
+from simbench.measure.histogram import Histogram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,6 +175,15 @@ def counter(name: str) -> int:
 def stage(name: str) -> int:
     """Return the first word of a stage's histogram."""
     return STAGE_BASE + [key for key, _ in STAGES].index(name) * HISTOGRAM
+
+
+def histograms(words: Words) -> dict[str, Histogram]:
+    """Return a copy of every stage's histogram, by its name."""
+    found = {}
+    for name, _ in STAGES:
+        base = stage(name)
+        found[name] = Histogram(words[base : base + HISTOGRAM].copy())
+    return found
 
 
 def create() -> tuple[int, Words]:

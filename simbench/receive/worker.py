@@ -303,13 +303,7 @@ class Worker:
 
     def stages(self) -> dict[str, Any]:
         """Return the latency of every stage as reports have it."""
-        from simbench.measure.histogram import SIZE, Histogram
-
-        found = {}
-        for name, _ in t.STAGES:
-            base = t.stage(name)
-            found[name] = Histogram(self._telemetry[base : base + SIZE]).summary()
-        return found
+        return {name: histogram.summary() for name, histogram in t.histograms(self._telemetry).items()}
 
     def hiccups(self) -> dict[str, Any]:
         """Return what the receiving core lost to others while it looked at an empty wire."""

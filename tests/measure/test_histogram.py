@@ -93,3 +93,11 @@ def test_histogram_in_the_middle_of_a_block_touches_nothing_else() -> None:
     assert not words[:SIZE].any()
     assert not words[2 * SIZE :].any()
     assert words[SIZE] == 6
+
+
+@given(st.lists(st.lists(VALUES, max_size=20), max_size=5))
+def test_merged_histogram_is_that_of_all_values(parts: list[list[int]]) -> None:
+    """Adding histograms up is the same as recording everything in one."""
+    whole = Histogram.merged(filled(values) for values in parts)
+
+    assert (whole.words == filled([value for values in parts for value in values]).words).all()
