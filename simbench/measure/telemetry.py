@@ -84,7 +84,7 @@ STAGES: Final = (
     ("hook_app", "driver hook to application: the stack (T2 to T3)"),
     ("app_decoded", "application to decoded: dissect, arbitrate, decode (T3 to D)"),
     ("decoded_book", "decoded to book: the books' own time (D to T4)"),
-    ("app_done", "application to done, with nothing for the books (T3 to T4)"),
+    ("app_done", "application to done: nothing for the books (T3 to T4)"),
     ("app_book", "application to book: the handler (T3 to T4)"),
     ("send_app", "send to application: wire and stack (T1 to T3)"),
     ("send_book", "send to book: wire to book (T1 to T4)"),
