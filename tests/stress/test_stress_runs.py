@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,10 +55,11 @@ def stopped(session: Session) -> Iterator[None]:
     def stop_and_go() -> None:
         session.wait_until_ready()
         receiver = session.child("receive")
-        while receiver is not None and not ended.wait(0.01) and receiver.poll() is None:
-            os.kill(receiver.pid, signal.SIGSTOP)
-            time.sleep(0.2)
-            os.kill(receiver.pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # it may end at any time
+            while receiver is not None and not ended.wait(0.01) and receiver.poll() is None:
+                os.kill(receiver.pid, signal.SIGSTOP)
+                time.sleep(0.2)
+                os.kill(receiver.pid, signal.SIGCONT)
 
     thread = threading.Thread(target=stop_and_go)
     thread.start()
