@@ -23,6 +23,7 @@ from benchmarks import (
     recovery_cost,
     replay_timing,
     startup,
+    top_speed,
     wire_equality,
     wire_to_application,
 )
@@ -43,6 +44,7 @@ class Measured(Protocol):
 
 FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "timing": replay_timing.replay_timing,
+    "speed": top_speed.top_speed,
     "latency": wire_to_application.wire_to_application,
     "handler": handler_time.handler_time,
     "offline": offline_itch.offline_itch,
@@ -55,6 +57,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
 WIDTH: Final = 160  # of what is piped into a file
 NEED_VETH: Final = {
     "timing": replay_timing.TITLE,
+    "speed": top_speed.TITLE,
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
     "recovery": recovery.TITLE,
