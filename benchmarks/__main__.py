@@ -23,6 +23,7 @@ from benchmarks import (
     recovery_cost,
     replay_timing,
     startup,
+    terminal_effect,
     top_speed,
     wire_equality,
     wire_to_application,
@@ -52,6 +53,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "startup": startup.startup,
     "day": wire_equality.wire_equality,
     "recovery": recovery.recovery,
+    "terminal": terminal_effect.terminal_effect,
     "cost": recovery_cost.recovery_cost,
 }
 WIDTH: Final = 160  # of what is piped into a file
@@ -61,6 +63,7 @@ NEED_VETH: Final = {
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
     "recovery": recovery.TITLE,
+    "terminal": terminal_effect.TITLE,
 }
 
 
