@@ -139,6 +139,7 @@ def book(**arguments: Any) -> int:
 )
 @click.option("--recover-cycle", help="From one loop of snapshots to the next, e.g. 500ms; 1s where not given.")
 @click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
+@click.option("--recover-quota", type=click.IntRange(1), help="Requests that are answered; then none.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @HDR
 @JSON_FILE
