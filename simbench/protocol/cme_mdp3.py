@@ -23,7 +23,9 @@ Books have levels by number. What a message becomes:
     channel reset (4)          RESET
 
 PROTOCOL_ORDERS shows the same feed order by order: ADD, MODIFY and DELETE from the orders in 32 and 46, from 43 and 47,
-and from the snapshots 44 and 53. One book cannot hold both views, since an order's quantity is in its level's too.
+and from the snapshots 44 and 53, all FROM_SNAPSHOT: SNAPSHOT from the first chunk, SNAPSHOT_PART from each behind it,
+ADD an entry. Orders have no rptSeq: books that missed something wait by packet (book/packet_waiting.py). One book
+cannot hold both views, since an order's quantity is in its level's too.
 """
 
 from __future__ import annotations
@@ -310,6 +312,6 @@ PROTOCOL_ORDERS: Final = replace(
     book="order",
     depth=0,
     implied_depth=0,
-    recovery=(),
+    recovery=("snapshot",),
     detect=lambda _: False,
 )

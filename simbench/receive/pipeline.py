@@ -62,6 +62,7 @@ from simbench.protocol.contract import (
     WORDS,
 )
 from simbench.receive.flows import FLOW_WORDS, begin_anew, note_packet
+from simbench.receive.losses import follow, tell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +118,7 @@ ANSWERS: Final = 38  # datagrams that came for a request
 TIMED: Final = 39  # 1: say how long the books take, for one reading of the clock a datagram that brings them something
 MARK: Final = 40  # clock when the books' turn began; 0 while it is not theirs
 APPLYING: Final = 41  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
-PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py)
+PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py), and for every channel
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
 # that of the flow beside the lines; that of answers to requests is RETRANSMITTED.
@@ -180,7 +181,7 @@ def retransmission_route(channel: int) -> int:
 
 
 def new_words(*, batch: int, verify: bool, flows: int = 0) -> Words:
-    """Return the words of a pipeline before its first frame, with rows for so many flows beside the lines."""
+    """Return the words of a pipeline before its first frame, with rows for so many flows and channels."""
     words = np.zeros(PIPELINE + flows * FLOW_WORDS, np.int64)
     words[DRAINED] = NIL
     words[DAMAGED] = NIL
@@ -206,7 +207,10 @@ def deliver(
     sequencer: Words,
     events: Records,
 ) -> None:
-    """Decode a packet that arbitration let through, behind the events that wait already; stream NIL: a snapshot's."""
+    """Decode a packet that arbitration let through, behind the events that wait already; stream NIL: a snapshot's.
+
+    Where the channel's books are told what is lost, that comes in front of it, and behind it where it is malformed.
+    """
     state = states[channels[channel, 1] : channels[channel, 2]]
     first = words[PACKET]
     last = first + words[PACKET_UNITS] - 1
@@ -215,16 +219,25 @@ def deliver(
     state[UNITS] = words[PACKET_UNITS]
     base = words[DECODED]
     messages = state[MESSAGES]
-    count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base:])
+    row = channels[channel, 4] if stream != NIL else 0
+    told = 0
+    if row != 0:
+        told = follow(words, row, first + words[SKIP], last, words[PACKET_SENT], events[base:])
+    room = len(events) - 1  # for what a malformed packet has lost
+    count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base + told : room])
     if count < 0:
         count = -1 - count
         state[MALFORMED] += 1
+        if row != 0:
+            tell(events[base + told + count :], first + state[UNITS], last, 0, words[PACKET_SENT])
+            told += 1
         if stream != NIL:
             words[DAMAGED] = first + state[UNITS]
             words[DAMAGED_LAST] = last
             words[DAMAGED_STREAM] = stream
     if stream != NIL and sequencer[OUT_RECORD] != NIL:
         note_messages(sequencer, state[MESSAGES] - messages)
+    count += told
     words[CHANNEL] = channel
     words[DECODED] = base + count
     words[LAST] = base + count
@@ -271,7 +284,8 @@ def advance(
         count: frames in the batch.
         words: int64[n], see new_words.
         routes: int64 per flow.
-        channels: int64[c, 4]: protocol, first and last word of its state, where its rows of other flows are in words.
+        channels: int64[c, 5]: protocol, first and last word of its state, where in words its rows of other flows are,
+            and where its own is, if its books are told what is lost, else 0.
         framers: each protocol's frame function.
         decoders: each protocol's decode function.
         states: the channels' protocol states, one behind the other.

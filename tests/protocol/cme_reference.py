@@ -228,8 +228,10 @@ def _snapshot(fields: dict[str, Any], rows: list, entry: Group | None, *, by_ord
 
 def _order_snapshot(fields: dict[str, Any], rows: list, entry: Group | None, *, by_order: bool) -> list[dict]:
     base = {"time": fields["TransactTime"], **_who(fields), "flags": event.FROM_SNAPSHOT}
-    kind = event.SNAPSHOT if by_order and fields["CurrentChunk"] == 1 else event.NOTE
-    out: list[dict] = [{**base, "kind": kind, "other": fields["LastMsgSeqNumProcessed"]}]
+    chunk = fields["CurrentChunk"]
+    kind = (event.SNAPSHOT if chunk == 1 else event.SNAPSHOT_PART) if by_order else event.NOTE
+    named = chunk if chunk < 1 << 31 else -1
+    out: list[dict] = [{**base, "kind": kind, "orders": named, "other": fields["LastMsgSeqNumProcessed"]}]
     if by_order:
         out += [{**base, **_order(row, 0, row, entry, by_order=True)} for row, _ in rows]
     if fields["CurrentChunk"] == fields["NoChunks"]:

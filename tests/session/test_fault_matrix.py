@@ -27,7 +27,7 @@ STRETCH = 50  # of the times of a feed made by hand: half a millisecond from mes
 RECOVERIES = {
     ITCH: ("none", "retransmit"),
     MDP3: ("none", "snapshot", "natural"),
-    f"{MDP3}.orders": ("none",),
+    f"{MDP3}.orders": ("none", "snapshot"),
     DEEP.name: ("none",),
 }
 UNASKED = {"truncate", "corrupt, unseen"}  # damage under a right checksum: the packet has come, and no gap may tell
