@@ -202,7 +202,7 @@ def deliver(
     stream: int,
     words: Words,
     channels: NDArray[np.int64],
-    decoders: tuple[Any, ...],
+    decode: Any,
     states: Words,
     sequencer: Words,
     events: Records,
@@ -224,7 +224,7 @@ def deliver(
     if row != 0:
         told = follow(words, row, first + words[SKIP], last, words[PACKET_SENT], events[base:])
     room = len(events) - 1  # for what a malformed packet has lost
-    count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base + told : room])
+    count = decode(data, start, end, words[SKIP], state, events[base + told : room])
     if count < 0:
         count = -1 - count
         state[MALFORMED] += 1
@@ -367,8 +367,8 @@ def advance(
             words[PACKET_UNITS] = sequencer[OUT_UNITS]
             words[PACKET_SENT] = sequencer[OUT_SENT]
             deliver(
-                slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels, decoders, states,
-                sequencer, events,
+                slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels,
+                decoders[channels[channel, 0]], states, sequencer, events,
             )  # fmt: skip
             continue
 
@@ -398,8 +398,8 @@ def advance(
                 words[PACKET_UNITS] = header[0]["units"]
                 words[PACKET_SENT] = header[0]["sent"]
                 deliver(
-                    data, header[0]["start"], header[0]["end"], channel, NIL, words, channels, decoders, states,
-                    sequencer, events,
+                    data, header[0]["start"], header[0]["end"], channel, NIL, words, channels,
+                    decoders[protocol], states, sequencer, events,
                 )  # fmt: skip
                 words[FLUSH] = 1  # what waits for this snapshot comes before anything new
                 state[SNAPSHOT_FLOW] = 0
@@ -424,7 +424,7 @@ def advance(
                 words[PACKET_SENT] = header[0]["sent"]
                 deliver(
                     data, header[0]["start"], header[0]["end"], channel, sequencer[OUT_STREAM], words, channels,
-                    decoders, states, sequencer, events,
+                    decoders[protocol], states, sequencer, events,
                 )  # fmt: skip
             if sequencer[OUT_MORE] != 0:
                 words[DRAINED] = sequencer[OUT_STREAM]
