@@ -22,6 +22,7 @@ from simbench.feed.sequencer import (
     NIL,
     OUT_END,
     OUT_FIRST,
+    OUT_LINE,
     OUT_MORE,
     OUT_RECORD,
     OUT_SENT,
@@ -58,6 +59,7 @@ from simbench.protocol.contract import (
     SEQUENCE,
     SNAPSHOT_FLOW,
     UNITS,
+    UNSEQUENCED,
     WORDS,
 )
 from simbench.receive.flows import FLOW_WORDS, begin_anew, note_packet
@@ -113,6 +115,7 @@ DAMAGED_LAST: Final = 35
 DAMAGED_STREAM: Final = 36
 SNAPSHOT_DATAGRAMS: Final = 37  # of the feed's snapshot flows that are decoded
 ANSWERS: Final = 38  # datagrams that came for a request
+PACKET_LINE: Final = 39  # line of the packet at hand; RETRANSMITTED; NIL where it carries no sequence
 PIPELINE: Final = 40  # words; behind them a row for every flow beside the lines (flows.py)
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
@@ -215,9 +218,12 @@ def deliver(
     if count < 0:
         count = -1 - count
         state[MALFORMED] += 1
-        if stream != NIL:
-            words[DAMAGED] = first + state[UNITS]
+        if stream != NIL and words[PACKET_LINE] != NIL:
+            # Nothing of a unit is applied that is not whole: it may come again.
+            words[DAMAGED] = first + max(state[UNITS], words[SKIP])
             words[DAMAGED_LAST] = last
+            while count > 0 and np.int64(events[base + count - 1]["sequence"]) >= words[DAMAGED]:
+                count -= 1
             words[DAMAGED_STREAM] = stream
     if stream != NIL and sequencer[OUT_RECORD] != NIL:
         note_messages(sequencer, state[MESSAGES] - messages)
@@ -323,9 +329,12 @@ def advance(
 
         if words[DAMAGED] != NIL:
             if (
-                malformed(sequencer, words[DAMAGED_STREAM], words[DAMAGED], words[DAMAGED_LAST], words[NOW])
+                malformed(
+                    sequencer, words[DAMAGED_STREAM], words[DAMAGED], words[DAMAGED_LAST], words[PACKET_LINE],
+                    words[NOW],
+                )
                 == NEED_ROOM
-            ):
+            ):  # fmt: skip
                 return GROW_SEQUENCER
             words[DAMAGED] = NIL
 
@@ -343,6 +352,7 @@ def advance(
             words[PACKET] = sequencer[OUT_FIRST]
             words[PACKET_UNITS] = sequencer[OUT_UNITS]
             words[PACKET_SENT] = sequencer[OUT_SENT]
+            words[PACKET_LINE] = sequencer[OUT_LINE]
             deliver(
                 slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels, decoders, states,
                 sequencer, events,
@@ -395,6 +405,7 @@ def advance(
             words[FRAMED] = 0
             words[AT] = max(header[0]["end"], words[AT] + 1)
             if verdict == DELIVER:
+                words[PACKET_LINE] = NIL if header[0]["flags"] & UNSEQUENCED else line
                 words[SKIP] = sequencer[OUT_SKIP]
                 words[PACKET] = header[0]["first"]
                 words[PACKET_UNITS] = header[0]["units"]
