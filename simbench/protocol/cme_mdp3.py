@@ -113,6 +113,7 @@ MESSAGE_LAYOUT: Final = (
 )
 
 ROW: Final = types.int64(DATA, types.int64, WORDS)
+FIT: Final = types.int64(DATA, types.int64, types.int64)
 FAIL: Final = types.int64(WORDS, types.int64, types.int64)
 
 
@@ -125,17 +126,32 @@ def _row(data: Bytes, at: int, state: Words) -> int:
     return int(state[ROWS + template])
 
 
+@kernel_as(FIT)
+def _fit(data: Bytes, at: int, end: int) -> int:
+    """Return 0 where messages fill data[at:end] exactly, by the sizes that they say; else what is wrong."""
+    while at < end:
+        if end - at < MESSAGE_HEAD:
+            return TRUNCATED
+        size = load_le16(data, at)
+        if size < MESSAGE_HEAD:
+            return BAD_LENGTH
+        at += size
+    return 0 if at == end else TRUNCATED
+
+
 @kernel_as(FRAME_SIGNATURE)
 def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> int:
-    """Read the packet's head, see protocol/contract.py; a packet is the whole datagram.
+    """Read the packet's head, see protocol/contract.py; a packet is the whole datagram, and messages fill it exactly.
 
     A channel reset empties the books but leaves the sequence alone, so it alone is no SEQUENCE_RESET: the flag is set
     where it comes in packet 1. A sequence that starts again without it shows in the sequencer, by its sent time.
     """
-    if end - start < PACKET_HEAD:
-        return TRUNCATED
-    out = header[0]
     body = start + PACKET_HEAD
+    status = TRUNCATED if body > end else _fit(data, body, end)
+    if status != 0:
+        state[ERROR] = status
+        return status
+    out = header[0]
     first = load_le32(data, start)
     out["stream"] = 0
     out["session"] = 0

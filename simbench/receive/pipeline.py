@@ -22,6 +22,7 @@ from simbench.feed.sequencer import (
     NIL,
     OUT_END,
     OUT_FIRST,
+    OUT_LINE,
     OUT_MORE,
     OUT_RECORD,
     OUT_SENT,
@@ -59,10 +60,11 @@ from simbench.protocol.contract import (
     SEQUENCE,
     SNAPSHOT_FLOW,
     UNITS,
+    UNSEQUENCED,
     WORDS,
 )
-from simbench.receive.flows import FLOW_WORDS, begin_anew, note_packet
-from simbench.receive.losses import follow, tell
+from simbench.receive.flows import FLOW_WORDS, NEXT, begin_anew, note_packet
+from simbench.receive.losses import follow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,6 +120,7 @@ ANSWERS: Final = 38  # datagrams that came for a request
 TIMED: Final = 39  # 1: say how long the books take, for one reading of the clock a datagram that brings them something
 MARK: Final = 40  # clock when the books' turn began; 0 while it is not theirs
 APPLYING: Final = 41  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
+PACKET_LINE: Final = 42  # line of the packet at hand; RETRANSMITTED; NIL where it carries no sequence
 PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py), and for every channel
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
@@ -209,7 +212,7 @@ def deliver(
 ) -> None:
     """Decode a packet that arbitration let through, behind the events that wait already; stream NIL: a snapshot's.
 
-    Where the channel's books are told what is lost, that comes in front of it, and behind it where it is malformed.
+    Where the channel's books are told what is lost, that comes in front of it.
     """
     state = states[channels[channel, 1] : channels[channel, 2]]
     first = words[PACKET]
@@ -223,17 +226,18 @@ def deliver(
     told = 0
     if row != 0:
         told = follow(words, row, first + words[SKIP], last, words[PACKET_SENT], events[base:])
-    room = len(events) - 1  # for what a malformed packet has lost
-    count = decode(data, start, end, words[SKIP], state, events[base + told : room])
+    count = decode(data, start, end, words[SKIP], state, events[base + told :])
     if count < 0:
         count = -1 - count
         state[MALFORMED] += 1
-        if row != 0:
-            tell(events[base + told + count :], first + state[UNITS], last, 0, words[PACKET_SENT])
-            told += 1
-        if stream != NIL:
-            words[DAMAGED] = first + state[UNITS]
+        if stream != NIL and words[PACKET_LINE] != NIL:
+            # Nothing of a unit is applied that is not whole: it may come again.
+            words[DAMAGED] = first + max(state[UNITS], words[SKIP])
             words[DAMAGED_LAST] = last
+            while count > 0 and np.int64(events[base + told + count - 1]["sequence"]) >= words[DAMAGED]:
+                count -= 1
+            if row != 0:
+                words[row + NEXT] = words[DAMAGED]
             words[DAMAGED_STREAM] = stream
     if stream != NIL and sequencer[OUT_RECORD] != NIL:
         note_messages(sequencer, state[MESSAGES] - messages)
@@ -346,9 +350,12 @@ def advance(
 
         if words[DAMAGED] != NIL:
             if (
-                malformed(sequencer, words[DAMAGED_STREAM], words[DAMAGED], words[DAMAGED_LAST], words[NOW])
+                malformed(
+                    sequencer, words[DAMAGED_STREAM], words[DAMAGED], words[DAMAGED_LAST], words[PACKET_LINE],
+                    words[NOW],
+                )
                 == NEED_ROOM
-            ):
+            ):  # fmt: skip
                 return GROW_SEQUENCER
             words[DAMAGED] = NIL
 
@@ -366,6 +373,7 @@ def advance(
             words[PACKET] = sequencer[OUT_FIRST]
             words[PACKET_UNITS] = sequencer[OUT_UNITS]
             words[PACKET_SENT] = sequencer[OUT_SENT]
+            words[PACKET_LINE] = sequencer[OUT_LINE]
             deliver(
                 slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels,
                 decoders[channels[channel, 0]], states, sequencer, events,
@@ -418,6 +426,7 @@ def advance(
             words[FRAMED] = 0
             words[AT] = max(header[0]["end"], words[AT] + 1)
             if verdict == DELIVER:
+                words[PACKET_LINE] = NIL if header[0]["flags"] & UNSEQUENCED else line
                 words[SKIP] = sequencer[OUT_SKIP]
                 words[PACKET] = header[0]["first"]
                 words[PACKET_UNITS] = header[0]["units"]
