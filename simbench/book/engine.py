@@ -185,20 +185,15 @@ def _fetch_links(memory: Words, channel: int, what: Any, at: int) -> None:
 @direct
 def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
     """Apply any other event; return the word where its instrument begins, -1 where it names none."""
+    if kind in (event.RESET, event.LOST):
+        _apply_to_channel(memory, channel, what, kind, flags, time)
+        return -1
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
-    snapshots = memory[words + CHANNEL_SNAPSHOTS]
-    by_packet = snapshots == AWAITED_BY_PACKET
-    if kind == event.RESET:
-        empty_channel(memory, channel, time, 0, EMPTY, max(signed(what["sequence"]), 1) if by_packet else INT64_MAX)
-        return -1
-    if kind == event.LOST and by_packet:
-        lose(memory, channel, signed(what["sequence"]), signed(what["other"]), flags & event.ANEW, time)
-        return -1
     book = memory[words + CHANNEL_KIND]
     by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
-    known = event.CLEAR <= kind <= event.SNAPSHOT or (kind == event.SNAPSHOT_PART and book == BY_ORDER)
-    known = known or kind == event.DEFINE or event.TRADE <= kind <= event.NOTE
-    if not (known or (by_number and book == BY_LEVEL) or (kind == event.LEVEL and book == BY_PRICE)):
+    fits = (by_number and book == BY_LEVEL) or (kind == event.LEVEL and book == BY_PRICE)
+    fits = fits or event.CLEAR <= kind <= event.SNAPSHOT or event.TRADE <= kind <= event.NOTE or kind == event.DEFINE
+    if not fits and (kind != event.SNAPSHOT_PART or book != BY_ORDER):
         count_anomaly(memory, channel, FOREIGN_EVENT, 1, time)
         return -1
     key = signed(what["instrument"])
@@ -210,11 +205,12 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
     if instrument < 0:
         count_anomaly(memory, channel, NO_ROOM, 1, time)
         return -1
+    snapshots = memory[words + CHANNEL_SNAPSHOTS]
     if snapshots == REQUIRED:
         admitted = admit(memory, channel, instrument, what, kind, flags, time)
         if kind < event.DEFINE and not admitted:
             return -1
-    elif by_packet:
+    elif snapshots == AWAITED_BY_PACKET:
         if not pass_or_wait_by_packet(memory, channel, instrument, what, kind, flags, time):
             return -1
     elif snapshots != UNUSED and not pass_or_wait(memory, channel, instrument, what, kind, flags, time):
@@ -240,6 +236,19 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
     elif kind == event.STATUS:
         memory[instrument + STATUS_CODE] = quantity
     return instrument
+
+
+@direct
+def _apply_to_channel(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> None:
+    """Apply an event that names no instrument and is about all books of the channel."""
+    by_packet = memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_SNAPSHOTS] == AWAITED_BY_PACKET
+    sequence = signed(what["sequence"])
+    if kind == event.RESET:
+        empty_channel(memory, channel, time, 0, EMPTY, max(sequence, 1) if by_packet else INT64_MAX)
+    elif by_packet:
+        lose(memory, channel, sequence, signed(what["other"]), flags & event.ANEW, time)
+    else:
+        count_anomaly(memory, channel, FOREIGN_EVENT, 1, time)
 
 
 @direct

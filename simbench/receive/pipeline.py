@@ -346,6 +346,8 @@ def advance(
                 words[CHANNEL] = channel_drained(book)
                 words[DECODED] = words[LAST] = count
                 words[FLUSH] = 1
+                if words[PARANOID] == LOOK_FIRST:  # they were looked at when they came
+                    words[PARANOID] = LOOKED
                 continue
 
         if words[DAMAGED] != NIL:

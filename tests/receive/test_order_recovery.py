@@ -10,6 +10,7 @@ from test_snapshot_recovery import STEP_NS, holed, moments, on_lines, some_holes
 
 from simbench.book import layout
 from simbench.golden.paranoid import Paranoid
+from simbench.golden.walk import Walk
 from simbench.receive.offline import Offline, open_source
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ ORDERS_GROUP = "239.192.31.3"  # of the generator's snapshots order by order
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a generated MDP3 capture with a snapshot loop every 0.3 s, to be read order by order."""
     path = make(tmp_path_factory.mktemp("orders") / "clean", MDP3, messages=12_000, seed=3, snapshots=0.3, seconds=3.0)
+    return by_order(path)
+
+
+def by_order(path: Path) -> Path:
+    """Let a capture be read order by order."""
     feed = path.parent / "feed.toml"
     feed.write_text(feed.read_text(encoding="utf-8").replace(f'"{MDP3}"', f'"{MDP3}.orders"'), encoding="utf-8")
     return path
@@ -164,3 +170,16 @@ def test_the_reference_recovers_alike(clean: Path, tmp_path: Path) -> None:
     run.advance()
     assert run.result()["channels"][0]["snapshots"]["taken"] > 0
     assert checker.differences(run.receiver) == []
+
+
+@pytest.mark.parametrize("level", [True, False], ids=["by level", "by order"])
+def test_event_by_event_nothing_differs(tmp_path: Path, *, level: bool) -> None:
+    """Also behind a snapshot, before what has waited is in the books, and at what no packet says."""
+    whole = make(tmp_path / "whole", MDP3, messages=800, seed=3, snapshots=0.2, seconds=1.0, instruments=3)
+    whole = whole if level else by_order(whole)
+    walk = Walk(open_source(holed(whole, tmp_path / "holed", some_holes(whole, 3), "snapshot")), 0)
+    walk.step_to(None)
+    assert walk.found is None
+    found = walk.run.result()
+    assert found["channels"][0]["snapshots"]["taken"] > 0
+    assert sum(walk.messages.values()) > 500
