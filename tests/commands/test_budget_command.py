@@ -13,7 +13,7 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from nobody import COMMAND
 
-from simbench.commands.budget import BAR, bar, bars, cell_of, layout, warnings
+from simbench.commands.budget import BAR, bar, bars, cell_of, layout, name_of, warnings
 from simbench.measure.budget import budget
 from simbench.measure.histogram import LIMIT, Histogram
 from simbench.measure.telemetry import STAGES
@@ -120,6 +120,8 @@ def test_without_rights_budget_is_one_line(open_folder: Path, nobody: dict[str, 
 
 def test_names_of_stacks() -> None:
     """A stack, an XDP mode where it is not the usual one, and how it waits."""
+    for name in ("udp-block", "udp-spin", "xdp-block", "xdp-spin", "xdp-native-block", "xdp-native-spin"):
+        assert name_of(cell_of(name, "1")) == name
     assert cell_of("udp-block", "1") == Cell(stack="udp", wait="block")
     assert cell_of("xdp-native-spin", "max") == Cell(mode="native", speed="max")
 
