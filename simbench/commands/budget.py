@@ -87,7 +87,7 @@ def budget(
         write_json(json_file, told(str(capture), found, runs))
     console = show.console()
     console.print(layout(found, runs, console.width))
-    return int(any(run.found["sent"] != run.found["received"] for each in runs.values() for run in each))
+    return int(any(_lost(run) for each in runs.values() for run in each))
 
 
 def cell_of(name: str, speed: str) -> Cell:
@@ -231,7 +231,7 @@ def note(runs: Sequence[Measured]) -> str:
     from simbench.commands import progress
 
     frames = sum(run.found["sent"] for run in runs)
-    lost = frames - sum(run.found["received"] for run in runs)
+    lost = sum(map(_lost, runs))
     ranges = []
     for share in (50, 99):
         values = [run.histograms["due_book"].percentiles(share)[0] for run in runs]
@@ -248,6 +248,11 @@ def note(runs: Sequence[Measured]) -> str:
     word = "run" if len(runs) == 1 else "runs"
     said = f"{len(runs)} {word}, {frames:,} frames, {lost:,} lost; due to book {', '.join(ranges)}"
     return f"{runs[0].cell.title}: {said};\n  {progress.hiccups(joined)}"
+
+
+def _lost(run: Measured) -> int:
+    """Count the frames that did not arrive, those that the wire had no room for when they were due among them."""
+    return int(run.found["sent"] - run.found["received"] + run.found["drops"].get("ring_full", 0))
 
 
 def warnings(cell: Cell, found: Budget, runs: Sequence[Measured]) -> list[str]:
