@@ -92,6 +92,7 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
             delay_ns=0 if delay is None else duration_ns(delay),
             refuse=arguments["recover_refuse"],
             partial=arguments["recover_partial"] or 0,
+            quota=arguments["recover_quota"] or 0,
         ),
     )
 
