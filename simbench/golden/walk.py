@@ -42,6 +42,8 @@ KINDS: Final = {
     event.CLEAR: "clear",
     event.RESET: "reset",
     event.SNAPSHOT: "snapshot",
+    event.SNAPSHOT_PART: "snapshot part",
+    event.LOST: "lost",
     event.DEFINE: "define",
     event.TRADE: "trade",
     event.STATUS: "status",
@@ -194,7 +196,7 @@ class Walk:
         order = reference.where.get((self.channel, int(what["order"])))
         if order is not None:
             keys.add(order[0].key)
-        if what["kind"] == event.RESET:
+        if what["kind"] in {event.RESET, event.LOST}:
             keys |= {key for number, key in reference.books if number == self.channel}
         versions = books.instruments["version"].copy()
         self._step = _Step(int(what["sequence"]), int(what["kind"]), place, keys, versions)
