@@ -172,6 +172,7 @@ def replay(**arguments: Any) -> int:
 @RECOVER
 @click.option("--seconds", type=float, help="Stop after so long.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
+@HDR
 @JSON_FILE
 def receive(**arguments: Any) -> int:
     """Receive a feed from an interface, build the books and show it live."""
