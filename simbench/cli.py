@@ -257,10 +257,19 @@ def golden(**arguments: Any) -> int:
 
 @cli.command()
 @click.argument("file", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="The capture to write.")
-@click.option("--date", required=True, help="The trading day: YYYY-MM-DD.")
+@click.option("-o", "--output", type=PATH, required=True, help="The capture to write; its feed.toml beside it.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["moldudp64", "mbp10"]),
+    default="moldudp64",
+    show_default=True,
+    help="moldudp64 of an ITCH BinaryFILE, or of any capture with books full snapshots of ten levels.",
+)
+@click.option("--date", help="The trading day of a BinaryFILE: YYYY-MM-DD.")
+@FEED
 def convert(**arguments: Any) -> int:
-    """Turn an ITCH 5.0 BinaryFILE into a MoldUDP64 capture on lines A and B, at its own timestamps."""
+    """Make a capture: of an ITCH 5.0 BinaryFILE, MoldUDP64 on lines A and B; of a capture, its books as snapshots."""
     from simbench.commands.convert import convert as command
 
     return command(**arguments)
