@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rich.console import Console
 
 from benchmarks import (
+    handler_time,
     host,
     memory,
     offline_itch,
@@ -43,6 +44,7 @@ class Measured(Protocol):
 FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "timing": replay_timing.replay_timing,
     "latency": wire_to_application.wire_to_application,
+    "handler": handler_time.handler_time,
     "offline": offline_itch.offline_itch,
     "memory": memory.memory,
     "startup": startup.startup,
@@ -51,7 +53,12 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "cost": recovery_cost.recovery_cost,
 }
 WIDTH: Final = 160  # of what is piped into a file
-NEED_VETH: Final = {"timing": replay_timing.TITLE, "latency": wire_to_application.TITLE, "recovery": recovery.TITLE}
+NEED_VETH: Final = {
+    "timing": replay_timing.TITLE,
+    "latency": wire_to_application.TITLE,
+    "handler": handler_time.TITLE,
+    "recovery": recovery.TITLE,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,6 +23,7 @@ click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
+        {"name": "Measure", "commands": ["budget"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -73,6 +74,11 @@ PACE = options(
 )
 
 
+HDR = options(
+    click.option("--hgrm", type=PATH, help="Folder for a table of percentiles a stage, in HdrHistogram's format."),
+    click.option("--hlog", type=PATH, help="File for an HdrHistogram log: a histogram a second and stage."),
+)
+JSON_FILE = click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
 RECOVER = click.option(
     "--recover",
     type=click.Choice(["none", "retransmit", "snapshot", "natural"]),
@@ -134,7 +140,8 @@ def book(**arguments: Any) -> int:
 @click.option("--recover-cycle", help="From one loop of snapshots to the next, e.g. 500ms; 1s where not given.")
 @click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
-@click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
+@HDR
+@JSON_FILE
 def run(**arguments: Any) -> int:
     """Replay a capture over a wire, receive it, build the books and show it live."""
     from simbench.commands.run import run as command
@@ -164,7 +171,7 @@ def replay(**arguments: Any) -> int:
 @RECOVER
 @click.option("--seconds", type=float, help="Stop after so long.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
-@click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
+@JSON_FILE
 def receive(**arguments: Any) -> int:
     """Receive a feed from an interface, build the books and show it live."""
     from simbench.commands.receive import receive as command
@@ -221,6 +228,32 @@ def steer(**arguments: Any) -> int:
 def doctor(**arguments: Any) -> int:
     """Try what can be done here, and say what to change before anything is measured."""
     from simbench.commands.doctor import doctor as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option(
+    "--stack",
+    "stacks",
+    multiple=True,
+    type=click.Choice(
+        ["udp-block", "udp-spin", "xdp-block", "xdp-spin", "xdp-native-block", "xdp-native-spin"],
+    ),
+    help="A stack and how it waits, may be given several times; udp-block and xdp-spin where not given.",
+)
+@click.option(
+    "--repeat", "repeats", type=click.IntRange(1), default=3, show_default=True, help="Runs of each, in turns."
+)
+@click.option("--speed", default="1", show_default=True, help="A factor, max (lossless) or flood (open loop).")
+@click.option("--max-idle", help="Cap on idle time, e.g. 100ms; the recorded clock skips with it.")
+@HDR
+@JSON_FILE
+def budget(**arguments: Any) -> int:
+    """Say where the nanoseconds go, stage by stage, through the kernel's sockets and past them."""
+    from simbench.commands.budget import budget as command
 
     return command(**arguments)
 

@@ -22,4 +22,4 @@ def demo(*, headless: bool) -> int:
         raise SimbenchError("the shipped captures are not here; run the demo in a checkout of the project")
     compilation.for_replaying()
     source = open_source(capture_of(folder))
-    return play(source, Plan(), headless=headless, json_file=None)
+    return play(source, Plan(), headless=headless)

@@ -28,12 +28,13 @@ EVERY_S = 0.5
 QUIETLY_S = 10.0
 
 
-def follow(session: Session | Listening, until: float | None = None) -> None:
+def follow(session: Session | Listening, until: float | None = None, title: str = "") -> None:
     """Print where the run is until it ends; in place on a terminal, a line every ten seconds elsewhere.
 
     Args:
         session: the run.
         until: monotonic seconds at which to return although it goes on.
+        title: before each line.
     """
     live = sys.stderr.isatty()
     reader = session.reader()
@@ -42,10 +43,10 @@ def follow(session: Session | Listening, until: float | None = None) -> None:
         snapshot = reader.snapshot()
         now = time.monotonic()
         if live:
-            sys.stderr.write("\r\x1b[K" + line(snapshot))
+            sys.stderr.write("\r\x1b[K" + title + line(snapshot))
             sys.stderr.flush()
         elif now - said > QUIETLY_S:
-            show.complain(line(snapshot))
+            show.complain(title + line(snapshot))
             said = now
         session.wait(EVERY_S)
     if live:
@@ -82,20 +83,30 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
         from simbench.measure.timing import table
 
         parts.append(Text(table(found["timing"]), no_wrap=True, overflow="crop"))
-    hiccups = found["hiccups"]
-    if hiccups["watched_ns"]:
-        parts.append(
-            Text(
-                f"the receiving core was away {hiccups['count']:,} times for more than 10 us, "
-                f"{hiccups['share']:.2%} of the time watched, at most {span(hiccups['longest_ns'])}"
-            )
-        )
+    if found["hiccups"]["watched_ns"]:
+        parts.append(Text(hiccups(found["hiccups"])))
     if found["recovery"]:
         parts.append(Text(recovery(found["recovery"])))
     parts.append(show.lines(book["channels"]))
     if "faults" in found:
         parts.append(judgement(found["faults"]))
     return Group(*parts)
+
+
+def beside_tails(found: Mapping[str, Any]) -> str:
+    """Say of a run, in one line, what its tails must not be read without."""
+    lost = found["sent"] - found["received"]
+    return f"{_frames(found)}; {lost:,} lost; {hiccups(found['hiccups'])}"
+
+
+def hiccups(found: Mapping[str, Any]) -> str:
+    """Say what the receiving core lost to others."""
+    if not found["watched_ns"]:
+        return "hiccups are not watched by a receiver that sleeps"
+    return (
+        f"the receiving core was away {found['count']:,} times for more than 10 us, {found['share']:.2%} of the time "
+        f"watched, at most {span(found['longest_ns'])}"
+    )
 
 
 def _frames(found: Mapping[str, Any]) -> str:

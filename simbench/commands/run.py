@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from simbench.commands import compilation, show
+from simbench.commands.exports import check_targets
 from simbench.errors import SimbenchError
 from simbench.times import duration_ns, time_ns
 
@@ -33,16 +34,20 @@ def run(
     checksum: str,
     headless: bool,
     json_file: Path | None,
+    hgrm: Path | None,
+    hlog: Path | None,
     **arguments: Any,
 ) -> int:
     """Run a capture; 1 where gaps were lost or the data was damaged."""
     check_target(json_file)
+    check_targets(hgrm, hlog)
     compilation.for_replaying()
     from simbench.receive.offline import open_source
 
     source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
     script = read_faults(arguments.pop("faults"), source)
-    return play(source, replace(plan(source, arguments), faults=script), headless=headless, json_file=json_file)
+    what = replace(plan(source, arguments), faults=script)
+    return play(source, what, headless=headless, json_file=json_file, hgrm=hgrm, hlog=hlog)
 
 
 def read_faults(path: Path | None, source: Source) -> str:
@@ -91,21 +96,37 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
     )
 
 
-def play(source: Source, what: Plan, *, headless: bool, json_file: Path | None) -> int:
+def play(
+    source: Source,
+    what: Plan,
+    *,
+    headless: bool,
+    json_file: Path | None = None,
+    hgrm: Path | None = None,
+    hlog: Path | None = None,
+) -> int:
     """Carry a plan out, show it, and report."""
     from simbench.commands import progress
+    from simbench.commands.exports import logging, open_log, write_percentiles
+    from simbench.measure.telemetry import histograms
     from simbench.session import Session
 
     watched = not headless and sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
     session = Session(source, replace(what, watched=watched))
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
-    with interruptible(session), session:
-        if watched:
-            _show(session)
-        else:
-            progress.follow(session)
-        found = session.finish()
+    with interruptible(session), session, open_log(hlog) as log:
+        with logging(session, log):
+            if watched:
+                _show(session)
+            else:
+                progress.follow(session)
+            found = session.finish()
+        notes = progress.beside_tails(found)
+        if log is not None:
+            log.note(notes)
+        if hgrm is not None:
+            write_percentiles(hgrm, histograms(session.telemetry), [notes])
     if json_file is not None:
         write_json(json_file, found)
     show.console().print(progress.summary(found))
@@ -154,7 +175,7 @@ def outcome(found: Mapping[str, Any]) -> int:
 
 def check_target(path: Path | None) -> None:
     """Refuse, before the run and not after it, a file that cannot be written."""
-    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+    if path is not None and (path.is_dir() or not os.access(f"{path.absolute().parent}/", os.W_OK)):
         raise SimbenchError(
             f"cannot write {path}: it is a folder, or in one that is not there or not yours to write in"
         )

@@ -7,7 +7,7 @@ smallest and largest are kept beside the buckets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numba import njit
@@ -78,6 +78,19 @@ class Histogram:
 
     def __init__(self, words: Words | None = None) -> None:
         self.words: Words = np.zeros(SIZE, np.int64) if words is None else words
+
+    def since(self, before: Histogram) -> Histogram:
+        """Return what was counted since an earlier copy; its extremes are those of their buckets."""
+        counts = self.words[HEAD:] - before.words[HEAD:]
+        filled = np.flatnonzero(counts)
+        between = Histogram()
+        if len(filled):
+            between.words[HEAD:] = counts
+            between.words[COUNT] = counts.sum()
+            between.words[SUM] = self.total - before.total
+            between.words[LOWEST] = _EDGES[filled[0] - 1] + 1 if filled[0] else 0
+            between.words[HIGHEST] = min(int(_EDGES[filled[-1]]), self.highest)
+        return between
 
     @classmethod
     def merged(cls, histograms: Iterable[Histogram]) -> Self:
@@ -150,13 +163,3 @@ class Histogram:
         """Return n, p50, p90, p99, p999 and max in ns, as reports and JSON have them."""
         p50, p90, p99, p999 = self.percentiles(50, 90, 99, 99.9)
         return {"n": self.count, "p50": p50, "p90": p90, "p99": p99, "p999": p999, "max": self.highest}
-
-    def export(self, path: str) -> None:
-        """Write the HdrHistogram percentile table (.hgrm), microsecond scale, as other tools plot it."""
-        from hdrh.histogram import HdrHistogram
-
-        target: Any = HdrHistogram(1, LIMIT, 3)
-        for edge, count in self.buckets(BUCKETS):
-            target.record_value(max(1, edge), count)
-        with open(path, "wb") as file:  # noqa: PTH123 - the library writes to a binary file object
-            target.output_percentile_distribution(file, 1000.0)

@@ -56,7 +56,7 @@ class Stage:
     """Latency of one stage, from a log-linear histogram whose relative error is below 1 %.
 
     Attributes:
-        name: "due_send", "send_hook", "hook_app", "app_book", "send_book" or "due_book".
+        name: of STAGES in measure/telemetry.py: "due_send", "send_hook", "hook_app", ...
         title: in words: "wire to application".
         count: values.
         p50, p90, p99, p999, highest: nanoseconds.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0003  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0004  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -82,6 +82,9 @@ STAGES: Final = (
     ("due_send", "due to send: the replayer's lateness (T0 to T1)"),
     ("send_hook", "send to driver hook: the wire (T1 to T2)"),
     ("hook_app", "driver hook to application: the stack (T2 to T3)"),
+    ("app_decoded", "application to decoded: dissect, arbitrate, decode (T3 to D)"),
+    ("decoded_book", "decoded to book: the books' own time (D to T4)"),
+    ("app_done", "application to done: nothing for the books (T3 to T4)"),
     ("app_book", "application to book: the handler (T3 to T4)"),
     ("send_app", "send to application: wire and stack (T1 to T3)"),
     ("send_book", "send to book: wire to book (T1 to T4)"),

@@ -88,7 +88,16 @@ ASKING_SLICE_NS: Final = 50_000  # longest sleep while one is awaited
 SILENT_NS: Final = 50_000_000  # so long after the last frame nothing is under way any more
 
 TRACE: Final = 4  # words a row: recorded, T0, T1, T3
-STAGES: Final = tuple(t.stage(name) for name, _ in t.STAGES)
+DUE_SEND: Final = t.stage("due_send")
+SEND_HOOK: Final = t.stage("send_hook")
+HOOK_APP: Final = t.stage("hook_app")
+APP_DECODED: Final = t.stage("app_decoded")
+DECODED_BOOK: Final = t.stage("decoded_book")
+APP_DONE: Final = t.stage("app_done")
+APP_BOOK: Final = t.stage("app_book")
+SEND_APP: Final = t.stage("send_app")
+SEND_BOOK: Final = t.stage("send_book")
+DUE_BOOK: Final = t.stage("due_book")
 COUNTERS: Final = tuple(
     t.counter(name)
     for name in (
@@ -157,23 +166,31 @@ def look_up(live: Words, serial: int, side: Words) -> None:
 
 
 @kernel
-def measure(live: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
-    """Count the stages of the frame that has just reached the books (T4 = done)."""
+def measure(live: Words, words: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
+    """Count the stages of the frame that the receiver is done with (T4 = done)."""
     taken = live[TAKEN]
-    record(telemetry, STAGES[3], done - taken)
+    applying = words[pipeline.APPLYING]
+    if words[pipeline.MARK] != 0:
+        applying += done - words[pipeline.MARK]
+    if applying > 0:
+        record(telemetry, APP_DECODED, done - taken - applying)
+        record(telemetry, DECODED_BOOK, applying)
+    else:
+        record(telemetry, APP_DONE, done - taken)
+    record(telemetry, APP_BOOK, done - taken)
     if live[HOOK] != 0:
-        record(telemetry, STAGES[2], taken - live[HOOK])
+        record(telemetry, HOOK_APP, taken - live[HOOK])
     if live[STAMPED] == 0:
         live[UNSTAMPED] += live[DRIVEN]
         return
     due = live[DUE]
     sent = live[SENT]
-    record(telemetry, STAGES[0], sent - due)
+    record(telemetry, DUE_SEND, sent - due)
     if live[HOOK] != 0:
-        record(telemetry, STAGES[1], live[HOOK] - sent)
-    record(telemetry, STAGES[4], taken - sent)
-    record(telemetry, STAGES[5], done - sent)
-    record(telemetry, STAGES[6], done - due)
+        record(telemetry, SEND_HOOK, live[HOOK] - sent)
+    record(telemetry, SEND_APP, taken - sent)
+    record(telemetry, SEND_BOOK, done - sent)
+    record(telemetry, DUE_BOOK, done - due)
     if live[PACED] != 0 and live[TRACED] < len(trace):
         trace[live[TRACED], 0] = live[RECORDED]
         trace[live[TRACED], 1] = due
@@ -354,6 +371,8 @@ def receive(
             else:
                 frames[i]["stamp"] = words[pipeline.NOW]
             words[pipeline.INDEX] = i
+            words[pipeline.MARK] = 0
+            words[pipeline.APPLYING] = 0
             live[BUSY] = 1
         status = advance(
             memory, frames, i + 1, words, routes, channels, framers, decoders, states, sequencer, slab, book,
@@ -363,4 +382,4 @@ def receive(
             return status
         live[BUSY] = 0
         live[I] = i + 1
-        measure(live, telemetry, trace, monotonic_ns())
+        measure(live, words, telemetry, trace, monotonic_ns())

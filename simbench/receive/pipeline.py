@@ -44,6 +44,7 @@ from simbench.feed.sequencer import (
     unwrap,
 )
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD
+from simbench.kernel.host import monotonic_ns
 from simbench.kernel.pure import hash_bytes, kernel, kernel_as
 from simbench.protocol.contract import (
     DATA,
@@ -113,7 +114,10 @@ DAMAGED_LAST: Final = 35
 DAMAGED_STREAM: Final = 36
 SNAPSHOT_DATAGRAMS: Final = 37  # of the feed's snapshot flows that are decoded
 ANSWERS: Final = 38  # datagrams that came for a request
-PIPELINE: Final = 40  # words; behind them a row for every flow beside the lines (flows.py)
+TIMED: Final = 39  # 1: say how long the books take, for one reading of the clock a datagram that brings them something
+MARK: Final = 40  # clock when the books' turn began; 0 while it is not theirs
+APPLYING: Final = 41  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
+PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py)
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
 # that of the flow beside the lines; that of answers to requests is RETRANSMITTED.
@@ -297,6 +301,8 @@ def advance(
             if words[PARANOID] == LOOK_FIRST:
                 words[PARANOID] = LOOKED
                 return LOOK
+            if words[TIMED] != 0 and words[MARK] == 0:
+                words[MARK] = monotonic_ns()
             reached = apply(book, words[CHANNEL], events, words[FIRST], words[LAST])
             words[EVENTS_APPLIED] += reached - words[FIRST]
             words[FIRST] = reached
@@ -304,6 +310,9 @@ def advance(
                 return GROW_BOOK
             if words[PARANOID] == LOOKED:
                 words[PARANOID] = LOOK_FIRST
+            if words[MARK] != 0 and (words[AT] < words[END] or words[DRAINED] != NIL):  # more is to be decoded
+                words[APPLYING] += monotonic_ns() - words[MARK]
+                words[MARK] = 0
             waiting = 0
         words[FLUSH] = 0
         if words[STOPPING] != 0 and waiting == 0:

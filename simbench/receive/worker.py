@@ -17,7 +17,7 @@ from simbench.frame import FRAME
 from simbench.kernel.pointer import pointer
 from simbench.measure import telemetry as t
 from simbench.receive import live as w
-from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, STOPPED, advance
+from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, STOPPED, TIMED, advance
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.replay import control as c
 from simbench.wire.contract import UNMATCHED
@@ -80,6 +80,7 @@ class Worker:
         self.live[w.DRIVEN] = driven
         self.live[w.WALL] = time.time_ns() - time.monotonic_ns()
         self.live[w.SIDE_ROWS] = len(side) // 8
+        receiver.state.words[TIMED] = 1
         self.trace = np.zeros((trace, w.TRACE), np.int64)
         self.dissector = Dissector(capacity=FLOWS)
         self._frames = np.zeros(end.batch, FRAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,11 @@ from simbench.session.replayed import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from simbench.receive.offline import Source
+
+    Around = Callable[[Session], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -61,38 +65,34 @@ class Measured:
     histograms: dict[str, Histogram]
 
 
-def run_cell(
-    source: Source, cell: Cell, *, repeat: int = 0, watch: Callable[[Session], None] | None = None, **plan: Any
-) -> Measured:
+def run_cell(source: Source, cell: Cell, *, repeat: int = 0, around: Around | None = None, **plan: Any) -> Measured:
     """Replay a capture the way a cell says, to its end.
 
     Args:
         source: the capture and its feed.
         cell: how it is received.
         repeat: which of several it is.
-        watch: called with the running session, and may return before it ends.
+        around: called with the session that runs, and left when it has ended: a place to watch it from.
         plan: what else the run is to do, as attributes of a Plan.
 
     Raises:
         SimbenchError: the cell is not to be had here, or a process failed; with the reason.
     """
     what = Plan(wire=cell.wire, stack=cell.stack, wait=cell.wait, mode=cell.mode, speed=cell.speed, **plan)
-    with Session(source, what) as session:
-        if watch is not None:
-            watch(session)
+    with Session(source, what) as session, around(session) if around is not None else nullcontext():
         found = session.finish()
         return Measured(cell, repeat, found, telemetry.histograms(session.telemetry))
 
 
 def interleaved(
-    cells: Mapping[Cell, Source], repeats: int, *, watch: Callable[[Session], None] | None = None, **plan: Any
+    cells: Mapping[Cell, Source], repeats: int, *, around: Around | None = None, **plan: Any
 ) -> Iterator[Measured]:
     """Run every cell once, then every cell again, each time beginning with another one.
 
     Args:
         cells: with what each of them replays.
         repeats: of each.
-        watch: likewise, see run_cell.
+        around: see run_cell.
         plan: likewise.
 
     Raises:
@@ -102,7 +102,7 @@ def interleaved(
     for repeat in range(repeats):
         turn = repeat % len(order)
         for cell in order[turn:] + order[:turn]:
-            yield run_cell(cells[cell], cell, repeat=repeat, watch=watch, **plan)
+            yield run_cell(cells[cell], cell, repeat=repeat, around=around, **plan)
 
 
 def merged(runs: Iterable[Measured]) -> dict[str, Histogram]:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.__main__ import FIGURES, main
+from benchmarks.handler_time import FEEDS, HandlerTime
 from benchmarks.offline_itch import OfflineItch, compare
 from benchmarks.replay_timing import NULLS, OURS, RUN, ReplayTiming
 from benchmarks.report import Range, Report, Section, Target, markdown, show
@@ -17,6 +18,8 @@ from benchmarks.stamping import Recorded, score
 from benchmarks.wire_equality import Way, WireEquality, differences
 from benchmarks.wire_to_application import spread_evenly
 from simbench.capture.reader import open_capture
+from simbench.measure.histogram import Histogram
+from simbench.session.repeats import Cell, Measured
 from simbench.synth.scenario import generate
 
 if TYPE_CHECKING:
@@ -119,6 +122,26 @@ def test_books_that_only_one_has_are_a_difference() -> None:
     assert len(compare(LEVELS, {})[1]) == 2
     assert compare(LEVELS, {**LEVELS, ("B", "bids"): [(1, 1, 1)]})[1] == ["B is not among our books"]
     assert compare({}, {})[1]
+
+
+def _handled(feed: str, ns: int) -> Measured:
+    hiccups = {"count": 3, "longest_ns": 12_000, "share": 0.01}
+    book = {"messages": {"total": 5}, "capture": {"datagrams": 2}}
+    histograms = {stage: Histogram() for stage in ("app_book", "app_decoded", "decoded_book")}
+    for stage, value in zip(histograms, (ns, ns - 200, 200), strict=True):
+        histograms[stage].record(value)
+    return Measured(Cell(feed=feed), 0, {"hiccups": hiccups, "book": book, "received": 2}, histograms)
+
+
+def test_each_feed_has_its_own_target_and_hiccups_beside_it() -> None:
+    """The median of the handler is what counts, not that of a part."""
+    slow, fast = FEEDS
+    section = HandlerTime({slow: [_handled(slow, 1_100)], fast: [_handled(fast, 900)]}).section()
+
+    assert [target.met for target in section.targets] == [False, True]
+    assert section.rows[1][:2] == (fast, "0.90")
+    assert section.rows[1][5:] == ("0.70", "0.20", "2.50", "2", "3", "12.00", "1.00%")
+    assert len(section.rows[0]) == len(section.header)
 
 
 def _recorded(count: int) -> Recorded:

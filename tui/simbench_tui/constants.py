@@ -47,6 +47,9 @@ HISTORY_INTERVALS: Final = 120
 HISTOGRAM_ROWS_MIN: Final = 2
 """Rows below which a histogram says nothing that the table does not: then the table has the room."""
 
+STAGES_MIN: Final = 7
+"""Stages in figures below a histogram; where not even these have room, they are worth more than the picture."""
+
 DECADES_MIN: Final = 3
 """Decades that a latency axis spans at least, so that a quiet stage does not fill the width with one column."""
 

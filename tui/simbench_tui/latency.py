@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench_tui.columns import Column, choose
-from simbench_tui.constants import CALM_NS, HISTOGRAM_ROWS_MIN
+from simbench_tui.constants import CALM_NS, HISTOGRAM_ROWS_MIN, STAGES_MIN
 from simbench_tui.format import count, duration
 from simbench_tui.graph import area
 from simbench_tui.histogram import axis, column_of, columns, decades
@@ -52,16 +52,18 @@ class Latency(Pane):
         return self._chosen(snapshot.stages).title if snapshot.stages else ""
 
     def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
-        """Histogram, axis, table; without room for both, the table."""
+        """Histogram, axis, table; with little room stages around the drawn one, with less the table alone."""
         stages = snapshot.stages
         if not stages:
             return self.centred("no latency measured yet", width, height)
         stage = self._chosen(stages)
-        table = self._table(stages, stage, width)
-        rows = height - len(table) - 2
-        if rows < HISTOGRAM_ROWS_MIN:
-            return table
-        return self._histogram(stage, width, rows) + table
+        room = (
+            height - HISTOGRAM_ROWS_MIN - 3
+        )  # for stages: the axis, the marks and the names of columns have a row each
+        if room < min(STAGES_MIN, len(stages)):
+            return self._table(around(stages, stage, max(1, height - 1)), stage, width)
+        table = self._table(around(stages, stage, room), stage, width)
+        return self._histogram(stage, width, height - len(table) - 2) + table
 
     def _chosen(self, stages: tuple[Stage, ...]) -> Stage:
         return next((stage for stage in stages if stage.name == self._stage), stages[0])
@@ -118,3 +120,9 @@ class Latency(Pane):
             inks = ["accent", name, "dim", name, "text", "text", "text", "text"]
             rows.append(cells(texts, inks))
         return rows
+
+
+def around(stages: tuple[Stage, ...], chosen: Stage, most: int) -> tuple[Stage, ...]:
+    """Return at most so many neighbours, the chosen one among them, in their order."""
+    first = min(max(0, stages.index(chosen) - most // 2), max(0, len(stages) - most))
+    return stages[first : first + most]
