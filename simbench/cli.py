@@ -23,7 +23,7 @@ click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
-        {"name": "Measure", "commands": ["budget"]},
+        {"name": "Measure", "commands": ["budget", "stacks"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -254,6 +254,25 @@ def doctor(**arguments: Any) -> int:
 def budget(**arguments: Any) -> int:
     """Say where the nanoseconds go, stage by stage, through the kernel's sockets and past them."""
     from simbench.commands.budget import budget as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@click.option(
+    "--only", multiple=True, help='Cells that have these words in their title, as in "udp block"; may be given again.'
+)
+@click.option(
+    "--repeat", "repeats", type=click.IntRange(1), default=3, show_default=True, help="Runs of each cell, in turns."
+)
+@click.option("--speed", default="1", show_default=True, help="A factor, max (lossless) or flood (open loop).")
+@click.option("--max-idle", help="Cap on idle time, e.g. 100ms; the recorded clock skips with it.")
+@JSON_FILE
+def stacks(**arguments: Any) -> int:
+    """Compare the traditional stack with the optimised one, and every cell between: sockets, waiting, kind of feed."""
+    from simbench.commands.stacks import stacks as command
 
     return command(**arguments)
 

@@ -53,7 +53,7 @@ def _binary_file(file: Path, output: Path, date: str) -> int:
 def _snapshots(
     capture: Path, output: Path, *, feed: Path | None, protocol: str | None, schema: Path | None, checksum: str
 ) -> int:
-    compilation.for_building()
+    compilation.for_snapshots()
     from simbench.feed.definition import dump
     from simbench.receive.offline import open_source
     from simbench.synth.mbp10 import write_snapshots

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from numba import types
+
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, NO_PAYLOAD
-from simbench.kernel.pure import kernel
-from simbench.receive.pipeline import ROLE_LINE, ROLE_SNAPSHOT
+from simbench.kernel.pure import kernel_as
+from simbench.protocol.contract import DATA, FRAME_FUNCTION, HEADERS
+from simbench.protocol.contract import WORDS as WORDS_TYPE
+from simbench.receive.pipeline import FRAMES_TYPE, PROTOCOLS, ROLE_LINE, ROLE_SNAPSHOT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +35,15 @@ LAST: Final = 5
 COLUMNS: Final = 6
 BESIDE: Final = -1
 
+_TABLE: Final = types.int64[:, ::1]
+_UNIFORM: Any = types.UniTuple
+_FRAMERS: Final = _UNIFORM(FRAME_FUNCTION, PROTOCOLS)
+SIGNATURE: Final = types.int64(
+    DATA, FRAMES_TYPE, WORDS_TYPE, _TABLE, _FRAMERS, WORDS_TYPE, HEADERS, types.int64, WORDS_TYPE, _TABLE
+)
 
-@kernel
+
+@kernel_as(SIGNATURE)
 def read_spans(
     data: Bytes,
     frames: Records,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from numba import types
+
 from simbench import event
 from simbench.book.instruments import find_instrument, instrument_of
 from simbench.book.ladder import fill_levels
@@ -32,7 +34,9 @@ from simbench.book.layout import (
 from simbench.book.levels import address
 from simbench.book.orders import seek_order
 from simbench.book.table import hash_order
-from simbench.kernel.pure import direct, load_u8, signed, store_le16, store_le32, store_le64
+from simbench.kernel.pure import direct, direct_as, load_u8, signed, store_le16, store_le32, store_le64
+from simbench.protocol.contract import DATA, EVENTS
+from simbench.protocol.contract import WORDS as WORDS_TYPE
 from simbench.protocol.mbp10_layout import (
     ASKS,
     BIDS,
@@ -74,7 +78,93 @@ LARGEST_ORDERS: Final = (1 << 31) - 1
 MOST_DIGITS: Final = 18
 
 
+_WORD: Final = types.int64
+CHANGES_SIGNATURE: Final = types.void(WORDS_TYPE, _WORD, EVENTS, WORDS_TYPE, DATA, WORDS_TYPE, _WORD)
+NEW_SIGNATURE: Final = types.void(WORDS_TYPE, _WORD, WORDS_TYPE, DATA, WORDS_TYPE, _WORD)
+WRITE_SIGNATURE: Final = types.int64(
+    WORDS_TYPE, WORDS_TYPE, DATA, WORDS_TYPE, DATA, _WORD, _WORD, types.int64[:, :, ::1], DATA
+)
+
+
 @direct
+def _list(words: Words, listed: Bytes, rows: Words, row: int) -> None:
+    if listed[row] == 0:
+        listed[row] = 1
+        rows[words[LISTED]] = row
+        words[LISTED] += 1
+
+
+@direct
+def _list_word(memory: Words, words: Words, listed: Bytes, rows: Words, instrument: int) -> None:
+    if instrument >= 0:
+        _list(words, listed, rows, (instrument - memory[INSTRUMENTS]) // INSTRUMENT_WORDS)
+
+
+@direct
+def _power(digits: int) -> int:
+    power = 1
+    for _ in range(digits):
+        power *= 10
+    return power
+
+
+@direct
+def _fits(value: int, exponent: int) -> bool:
+    """Tell whether a value at an exponent can be said exactly at that of the packets."""
+    digits = exponent - EXPONENT
+    if abs(digits) > MOST_DIGITS:
+        return value == 0
+    if digits < 0:
+        return bool(value % _power(-digits) == 0)
+    return bool(abs(value) < INT64_MAX // _power(digits))
+
+
+@direct
+def _scaled(value: int, exponent: int) -> int:
+    """Return a value that fits at the exponent of the packets."""
+    digits = exponent - EXPONENT
+    if abs(digits) > MOST_DIGITS:
+        return 0
+    return int(value // _power(-digits) if digits < 0 else value * _power(digits))
+
+
+@direct
+def _write_body(memory: Words, instrument: int, levels: Table, out: Bytes, body: int) -> bool:
+    """Write the best levels of a book; return whether a packet can hold them."""
+    for at in range(body, body + BODY_SIZE):
+        out[at] = 0
+    fits = True
+    for side in range(2):
+        count = fill_levels(memory, instrument, side, DEPTH, levels, 0, 0)
+        known = 0
+        for number in range(count):
+            if levels[0, number, 3] != KNOWN:
+                continue
+            known |= 1 << number
+            at = body + LEVELS + (side * DEPTH + number) * LEVEL_SIZE
+            price, quantity = levels[0, number, 0], levels[0, number, 1]
+            if price != NO_PRICE:
+                fits = fits and _fits(price, memory[instrument + PRICE_EXPONENT])
+                price = _scaled(price, memory[instrument + PRICE_EXPONENT])
+            fits = fits and _fits(quantity, memory[instrument + QUANTITY_EXPONENT])
+            store_le64(out, at, price)
+            store_le64(out, at + QUANTITY, _scaled(quantity, memory[instrument + QUANTITY_EXPONENT]))
+            store_le32(out, at + ORDERS, min(levels[0, number, 2], LARGEST_ORDERS))
+        store_le16(out, body + (BIDS if side == 0 else ASKS), known)
+    return fits
+
+
+@direct
+def _keep(last: Bytes, at: int, out: Bytes, body: int) -> bool:
+    """Put what a body says of the levels in the place of what was said last; return whether that is something else."""
+    changed = False
+    for byte in range(KEPT):
+        changed |= load_u8(last, at + byte) != load_u8(out, body + byte)
+        last[at + byte] = out[body + byte]
+    return changed
+
+
+@direct_as(CHANGES_SIGNATURE)
 def list_changes(
     memory: Words, channel: int, events: Events, words: Words, listed: Bytes, rows: Words, known: int
 ) -> None:
@@ -109,7 +199,7 @@ def list_changes(
                 _list_word(memory, words, listed, rows, instrument_of(memory, place))
 
 
-@direct
+@direct_as(NEW_SIGNATURE)
 def list_new(memory: Words, channel: int, words: Words, listed: Bytes, rows: Words, known: int) -> None:
     """List the instruments of a channel that events have brought; `known` is how many there were before."""
     for index in range(known, memory[INSTRUMENT_COUNT]):
@@ -117,7 +207,7 @@ def list_new(memory: Words, channel: int, words: Words, listed: Bytes, rows: Wor
             _list(words, listed, rows, index)
 
 
-@direct
+@direct_as(WRITE_SIGNATURE)
 def write_changed(
     memory: Words,
     words: Words,
@@ -171,81 +261,3 @@ def write_changed(
             made += 1
     words[LISTED] = kept
     return made
-
-
-@direct
-def _list_word(memory: Words, words: Words, listed: Bytes, rows: Words, instrument: int) -> None:
-    if instrument >= 0:
-        _list(words, listed, rows, (instrument - memory[INSTRUMENTS]) // INSTRUMENT_WORDS)
-
-
-@direct
-def _list(words: Words, listed: Bytes, rows: Words, row: int) -> None:
-    if listed[row] == 0:
-        listed[row] = 1
-        rows[words[LISTED]] = row
-        words[LISTED] += 1
-
-
-@direct
-def _write_body(memory: Words, instrument: int, levels: Table, out: Bytes, body: int) -> bool:
-    """Write the best levels of a book; return whether a packet can hold them."""
-    for at in range(body, body + BODY_SIZE):
-        out[at] = 0
-    fits = True
-    for side in range(2):
-        count = fill_levels(memory, instrument, side, DEPTH, levels, 0, 0)
-        known = 0
-        for number in range(count):
-            if levels[0, number, 3] != KNOWN:
-                continue
-            known |= 1 << number
-            at = body + LEVELS + (side * DEPTH + number) * LEVEL_SIZE
-            price, quantity = levels[0, number, 0], levels[0, number, 1]
-            if price != NO_PRICE:
-                fits = fits and _fits(price, memory[instrument + PRICE_EXPONENT])
-                price = _scaled(price, memory[instrument + PRICE_EXPONENT])
-            fits = fits and _fits(quantity, memory[instrument + QUANTITY_EXPONENT])
-            store_le64(out, at, price)
-            store_le64(out, at + QUANTITY, _scaled(quantity, memory[instrument + QUANTITY_EXPONENT]))
-            store_le32(out, at + ORDERS, min(levels[0, number, 2], LARGEST_ORDERS))
-        store_le16(out, body + (BIDS if side == 0 else ASKS), known)
-    return fits
-
-
-@direct
-def _power(digits: int) -> int:
-    power = 1
-    for _ in range(digits):
-        power *= 10
-    return power
-
-
-@direct
-def _fits(value: int, exponent: int) -> bool:
-    """Tell whether a value at an exponent can be said exactly at that of the packets."""
-    digits = exponent - EXPONENT
-    if abs(digits) > MOST_DIGITS:
-        return value == 0
-    if digits < 0:
-        return bool(value % _power(-digits) == 0)
-    return bool(abs(value) < INT64_MAX // _power(digits))
-
-
-@direct
-def _scaled(value: int, exponent: int) -> int:
-    """Return a value that fits at the exponent of the packets."""
-    digits = exponent - EXPONENT
-    if abs(digits) > MOST_DIGITS:
-        return 0
-    return int(value // _power(-digits) if digits < 0 else value * _power(digits))
-
-
-@direct
-def _keep(last: Bytes, at: int, out: Bytes, body: int) -> bool:
-    """Put what a body says of the levels in the place of what was said last; return whether that is something else."""
-    changed = False
-    for byte in range(KEPT):
-        changed |= load_u8(last, at + byte) != load_u8(out, body + byte)
-        last[at + byte] = out[body + byte]
-    return changed
