@@ -23,6 +23,8 @@ from benchmarks import (
     recovery_cost,
     replay_timing,
     startup,
+    terminal_effect,
+    top_speed,
     wire_equality,
     wire_to_application,
 )
@@ -43,6 +45,7 @@ class Measured(Protocol):
 
 FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "timing": replay_timing.replay_timing,
+    "speed": top_speed.top_speed,
     "latency": wire_to_application.wire_to_application,
     "handler": handler_time.handler_time,
     "offline": offline_itch.offline_itch,
@@ -50,14 +53,17 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "startup": startup.startup,
     "day": wire_equality.wire_equality,
     "recovery": recovery.recovery,
+    "terminal": terminal_effect.terminal_effect,
     "cost": recovery_cost.recovery_cost,
 }
 WIDTH: Final = 160  # of what is piped into a file
 NEED_VETH: Final = {
     "timing": replay_timing.TITLE,
+    "speed": top_speed.TITLE,
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
     "recovery": recovery.TITLE,
+    "terminal": terminal_effect.TITLE,
 }
 
 

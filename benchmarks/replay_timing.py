@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks import replayers
 from benchmarks.report import Range, Section, Target, microseconds
+from benchmarks.spinner import spin
 from benchmarks.stamping import Recorded, judge
 from simbench.receive.offline import open_source
 from simbench.session import run_quietly
@@ -26,7 +27,8 @@ METHOD: Final = (
     "the distance of a frame from its schedule beyond the median one; gap error counts between neighbours whose "
     "recorded gap is 5 us or more. A whole run is judged by its own proof of timing, at the application, with what "
     "two replayers that do not know the time would score on the same schedule computed beside it. Replayers are judged "
-    "by one AF_XDP receiver that stamps at the driver hook and knows only the capture. Repeats are interleaved; cells "
+    "by one AF_XDP receiver that stamps at the driver hook and knows only the capture. The bare spinner copies each "
+    "frame ahead, spins to its deadline and sends it by itself, as a C program would. Repeats are interleaved; cells "
     "are medians over them, times in us."
 )
 HEADER: Final = (
@@ -44,6 +46,10 @@ HEADER: Final = (
 RUN: Final = "simbench, whole run, at the application"
 NULLS: Final = {"back_to_back": "null: back to back (computed)", "constant_rate": "null: constant rate (computed)"}
 OURS: Final = "simbench's replayer, at the hook"
+SPINNER: Final = "bare spinner, at the hook"
+FASTER: Final = 10  # times the recorded speed: the kernel's cost of a packet bounds everyone
+OURS_FASTER: Final = f"{OURS}, x{FASTER}"
+SPINNER_FASTER: Final = f"{SPINNER}, x{FASTER}"
 
 
 @dataclass
@@ -70,15 +76,25 @@ class ReplayTiming:
         """Return a contestant's median gap error in ns, one a repeat."""
         return [entry["gap_error"]["p50"] for entry in self.scores[name]]
 
+    def _lateness(self, name: str) -> list[float]:
+        return [entry["lateness"]["p50"] for entry in self.scores[name]]
+
     def section(self) -> Section:
         """Return the table and what is demanded of it."""
+        recorded, faster = (
+            Range.of_ratios(self._lateness(ours), self._lateness(bare))
+            for ours, bare in ((OURS, SPINNER), (OURS_FASTER, SPINNER_FASTER))
+        )
+        targets: tuple[Target, ...] = (
+            Target(f"median lateness, {OURS} / {SPINNER}", recorded, 1.0, by="best"),
+            Target(f"median lateness, x{FASTER}, batches / one send a frame", faster, 0.9),
+        )
         notes = [f"{self.frames:,} frames in {self.seconds:.1f} s, {len(self.scores[RUN])} repeats"]
-        targets: tuple[Target, ...] = ()
         if self.peer is None:
             notes.append("tcpreplay is not installed here: no ratio (apt-get install tcpreplay)")
         else:
             theirs = self.gap_errors(self.peer)
-            targets = tuple(
+            targets += tuple(
                 Target(f"median gap error, {name} / {self.peer}", Range.of_ratios(self.gap_errors(name), theirs), 0.1)
                 for name in (OURS, RUN)
             )
@@ -87,7 +103,7 @@ class ReplayTiming:
 
 
 def replay_timing(*, quick: bool = False) -> ReplayTiming:
-    """Measure: generate the burst, then in each repeat a whole run, our replayer alone, and tcpreplay."""
+    """Measure: generate the burst, then in each repeat a whole run, our replayer alone, the spinner, and tcpreplay."""
     version = replayers.tcpreplay_version()
     peer = None if version is None else f"tcpreplay {version}, at the hook"
     with tempfile.TemporaryDirectory(prefix="simbench-") as folder:
@@ -103,6 +119,11 @@ def replay_timing(*, quick: bool = False) -> ReplayTiming:
             for key, name in NULLS.items():
                 found.add(name, timing["null"][key])
             found.add(OURS, judge(recorded, partial(replayers.simbench, capture=capture)))
+            found.add(SPINNER, judge(recorded, partial(spin, capture=capture)))
+            ours = partial(replayers.simbench, capture=capture, speed=str(FASTER))
+            found.add(OURS_FASTER, judge(recorded, ours, speed=FASTER))
+            bare = partial(spin, capture=capture, speed=FASTER)
+            found.add(SPINNER_FASTER, judge(recorded, bare, speed=FASTER))
             if peer is not None:
                 found.add(peer, judge(recorded, partial(replayers.tcpreplay, capture=capture)))
     return found

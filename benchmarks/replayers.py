@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from simbench.wire.open import Wire
 
 
-def simbench(wire: Wire, capture: Path) -> None:
-    """Replay a capture at its recorded timing by simbench's replayer process; return when it has ended."""
-    config = Config(capture=str(capture), wire=wire.sender, receiver=False, cpu=cores()[0])
+def simbench(wire: Wire, capture: Path, speed: str = "1") -> None:
+    """Replay a capture by simbench's replayer process; return when it has ended."""
+    config = Config(capture=str(capture), wire=wire.sender, receiver=False, cpu=cores()[0], speed=speed)
     done = subprocess.run(
         [sys.executable, "-m", "simbench.replay.process"],
         input=msgspec.json.encode(config),

@@ -70,17 +70,28 @@ class Recorded:
         return cls(when[order], what[order])
 
 
-def judge(recorded: Recorded, replay: Callable[[Wire], None]) -> dict[str, Any]:
+def judge(recorded: Recorded, replay: Callable[[Wire], None], *, speed: float = 1.0) -> dict[str, Any]:
     """Let a replayer send the capture into a veth pair of its own and score what arrives, as measure.timing does.
 
     Args:
         recorded: the capture's frames.
         replay: called with the wire; returns when the last frame has been sent.
+        speed: that it was asked for.
 
     Returns:
         The scores, with "lost" frames beside them.
     """
-    count = len(recorded.stamps) + SPARE
+    return score(recorded, *arrivals(len(recorded.stamps), replay), speed=speed)
+
+
+def arrivals(frames_sent: int, replay: Callable[[Wire], None]) -> tuple[Words, Words]:
+    """Let a replayer send into a veth pair of its own; return what arrived: times at the driver hook, and digests.
+
+    Args:
+        frames_sent: that are expected.
+        replay: called with the wire; returns when the last frame has been sent.
+    """
+    count = frames_sent + SPARE
     hook, digests = np.zeros(count, np.int64), np.zeros(count, np.int64)
     words = np.zeros(8, np.int64)
     with open_wire("veth", entries=4096) as wire, open_receiver(wire.receiver) as end:
@@ -104,16 +115,17 @@ def judge(recorded: Recorded, replay: Callable[[Wire], None]) -> dict[str, Any]:
             words[STOP] = 1
             thread.join()
     got = int(words[GOT])
-    return score(recorded, hook[:got], digests[:got])
+    return hook[:got], digests[:got]
 
 
-def score(recorded: Recorded, hook: Words, digests: Words) -> dict[str, Any]:
+def score(recorded: Recorded, hook: Words, digests: Words, *, speed: float = 1.0) -> dict[str, Any]:
     """Recognise frames and score their times against the recorded ones; the schedule begins with the first frame.
 
     Args:
         recorded: the capture's frames.
         hook: int64[n], times at the driver hook.
         digests: int64[n], of what arrived then.
+        speed: that was asked for.
     """
     waiting: dict[int, deque[int]] = defaultdict(deque)
     for place, digest in enumerate(recorded.digests.tolist()):
@@ -122,8 +134,8 @@ def score(recorded: Recorded, hook: Words, digests: Words) -> dict[str, Any]:
     known = places >= 0
     places, seen = places[known], hook[known]
     stamps = recorded.stamps[places]
-    due = stamps - stamps[:1] + seen[:1]
-    return {**prove(due, seen, stamps, index=places), "lost": len(recorded.stamps) - len(places)}
+    due = np.round((stamps - stamps[:1]) / speed).astype(np.int64) + seen[:1]
+    return {**prove(due, seen, stamps, index=places, speed=speed), "lost": len(recorded.stamps) - len(places)}
 
 
 @njit(cache=True, nogil=True)

@@ -23,7 +23,7 @@ click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
-        {"name": "Measure", "commands": ["budget", "stacks"]},
+        {"name": "Measure", "commands": ["budget", "stacks", "stress"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -139,6 +139,7 @@ def book(**arguments: Any) -> int:
 )
 @click.option("--recover-cycle", help="From one loop of snapshots to the next, e.g. 500ms; 1s where not given.")
 @click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
+@click.option("--recover-quota", type=click.IntRange(1), help="Requests that are answered; then none.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @HDR
 @JSON_FILE
@@ -171,6 +172,7 @@ def replay(**arguments: Any) -> int:
 @RECOVER
 @click.option("--seconds", type=float, help="Stop after so long.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
+@HDR
 @JSON_FILE
 def receive(**arguments: Any) -> int:
     """Receive a feed from an interface, build the books and show it live."""
@@ -228,6 +230,26 @@ def steer(**arguments: Any) -> int:
 def doctor(**arguments: Any) -> int:
     """Try what can be done here, and say what to change before anything is measured."""
     from simbench.commands.doctor import doctor as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@CAPTURE
+@FEED
+@WIRE
+@click.option("--with", "others", multiple=True, type=PATH, help="Another capture on the same time line.")
+@click.option("--align", type=click.Choice(["clock", "start", "peak"]), default="clock", show_default=True)
+@click.option("--burst", help="window=2ms,factor=100: only where the market burst; top=1% or at=+1.5s besides.")
+@click.option("--factor", type=click.FloatRange(0, min_open=True), help="All of it so many times as fast.")
+@click.option("--sweep", "sweep_steps", help="One factor after the other: 1,2,5,10 or 1..64.")
+@click.option("--bound", default="1ms", show_default=True, help="p99 from due to book that is still borne.")
+@click.option("--refine", type=click.IntRange(0, 16), default=2, show_default=True, help="Steps between at the knee.")
+@click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Runs of each step.")
+@JSON_FILE
+def stress(**arguments: Any) -> int:
+    """Make the bursts of a capture worse, or all of it faster, and say what was lost, where, and at which rate."""
+    from simbench.commands.stress import stress as command
 
     return command(**arguments)
 

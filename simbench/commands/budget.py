@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from simbench.measure.budget import Budget
     from simbench.measure.hdr import IntervalLog
-    from simbench.session import Session
+    from simbench.session import Plan, Session
     from simbench.session.repeats import Cell, Measured
 
 USUAL: Final = ("udp-block", "xdp-spin")  # the traditional way and the fast one
@@ -65,14 +65,14 @@ def budget(
     from simbench.session.repeats import interleaved
 
     source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
-    cells = {cell_of(name, speed): name for name in dict.fromkeys(stacks or USUAL)}
+    cells = [cell_of(name, speed) for name in dict.fromkeys(stacks or USUAL)]
     runs: dict[Cell, list[Measured]] = {cell: [] for cell in cells}
     total = len(cells) * repeats
     with open_log(hlog) as log:
 
         def around(session: Session) -> contextlib.AbstractContextManager[None]:
             number = sum(map(len, runs.values())) + 1
-            return _beside(session, log, cells, f"run {number} of {total}")
+            return _beside(session, log, name_of(session.plan), f"run {number} of {total}")
 
         sources = dict.fromkeys(cells, source)
         for measured in interleaved(sources, repeats, around=around, max_idle_ns=idle):
@@ -82,12 +82,12 @@ def budget(
                 log.note(note(each).replace("\n", ""))
     found = {cell: _divided(each) for cell, each in runs.items()}
     if hgrm is not None:
-        _write_percentiles(hgrm, cells, runs)
+        _write_percentiles(hgrm, runs)
     if json_file is not None:
         write_json(json_file, told(str(capture), found, runs))
     console = show.console()
     console.print(layout(found, runs, console.width))
-    return int(any(run.found["sent"] != run.found["received"] for each in runs.values() for run in each))
+    return int(any(_lost(run) for each in runs.values() for run in each))
 
 
 def cell_of(name: str, speed: str) -> Cell:
@@ -96,6 +96,11 @@ def cell_of(name: str, speed: str) -> Cell:
 
     stack, *mode, wait = name.split("-")
     return Cell(stack=stack, wait=wait, mode=mode[0] if mode else "generic", speed=speed)
+
+
+def name_of(what: Cell | Plan) -> str:
+    """Return the name that cell_of takes."""
+    return "-".join((what.stack, *(["native"] if what.mode == "native" else []), what.wait))
 
 
 def _check_rights() -> None:
@@ -108,13 +113,11 @@ def _check_rights() -> None:
 
 
 @contextlib.contextmanager
-def _beside(session: Session, log: IntervalLog | None, names: Mapping[Cell, str], which: str) -> Iterator[None]:
+def _beside(session: Session, log: IntervalLog | None, name: str, which: str) -> Iterator[None]:
     """Show how far a run is, and write its intervals, until it has ended."""
     from simbench.commands import progress
     from simbench.commands.exports import logging
 
-    what = (session.plan.stack, session.plan.wait, session.plan.mode)
-    name = next(name for cell, name in names.items() if (cell.stack, cell.wait, cell.mode) == what)
     with logging(session, log, f"{name}."):
         progress.follow(session, title=f"{which}, {name}: ")
         yield
@@ -127,12 +130,12 @@ def _divided(runs: Sequence[Measured]) -> Budget:
     return divide(merged(runs))
 
 
-def _write_percentiles(folder: Path, names: Mapping[Cell, str], runs: Mapping[Cell, Sequence[Measured]]) -> None:
+def _write_percentiles(folder: Path, runs: Mapping[Cell, Sequence[Measured]]) -> None:
     from simbench.commands.exports import write_percentiles
     from simbench.session.repeats import merged
 
     for cell, each in runs.items():
-        write_percentiles(folder, merged(each), note(each).splitlines(), f"{names[cell]}.")
+        write_percentiles(folder, merged(each), note(each).splitlines(), f"{name_of(cell)}.")
 
 
 def layout(found: Mapping[Cell, Budget], runs: Mapping[Cell, Sequence[Measured]], width: int) -> RenderableType:
@@ -143,10 +146,11 @@ def layout(found: Mapping[Cell, Budget], runs: Mapping[Cell, Sequence[Measured]]
         runs: that they were divided from.
         width: columns that there are.
     """
-    together = STAGE_WIDTH + CELL_WIDTH * len(found) <= width
+    beside = max(1, (width - STAGE_WIDTH) // CELL_WIDTH)
+    cells = list(found)
     parts: list[RenderableType] = []
-    for each in [found] if together else [{cell: budget} for cell, budget in found.items()]:
-        parts += [table(each), Text()]
+    for first in range(0, len(cells), beside):
+        parts += [table({cell: found[cell] for cell in cells[first : first + beside]}), Text()]
     parts += [bars(found), Text()]
     parts += [Text(note(each)) for each in runs.values()]
     parts += [Text(line) for cell, each in found.items() for line in warnings(cell, each, runs[cell])]
@@ -227,11 +231,12 @@ def note(runs: Sequence[Measured]) -> str:
     from simbench.commands import progress
 
     frames = sum(run.found["sent"] for run in runs)
-    lost = frames - sum(run.found["received"] for run in runs)
+    lost = sum(map(_lost, runs))
     ranges = []
     for share in (50, 99):
         values = [run.histograms["due_book"].percentiles(share)[0] for run in runs]
-        ranges.append(f"p{share} {span(min(values))} to {span(max(values))}")
+        upper = f" to {span(max(values))}" if max(values) > min(values) else ""
+        ranges.append(f"p{share} {span(min(values))}{upper}")
     hiccups = [run.found["hiccups"] for run in runs]
     watched = sum(each["watched_ns"] for each in hiccups)
     joined = {
@@ -243,6 +248,11 @@ def note(runs: Sequence[Measured]) -> str:
     word = "run" if len(runs) == 1 else "runs"
     said = f"{len(runs)} {word}, {frames:,} frames, {lost:,} lost; due to book {', '.join(ranges)}"
     return f"{runs[0].cell.title}: {said};\n  {progress.hiccups(joined)}"
+
+
+def _lost(run: Measured) -> int:
+    """Count the frames that did not arrive, those that the wire had no room for when they were due among them."""
+    return int(run.found["sent"] - run.found["received"] + run.found["drops"].get("ring_full", 0))
 
 
 def warnings(cell: Cell, found: Budget, runs: Sequence[Measured]) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from simbench.measure.hdr import IntervalLog
     from simbench.measure.histogram import Histogram
-    from simbench.session import Session
+    from simbench.session.processes import Processes
 
 EVERY_S: Final = 1.0  # an interval of a .hlog
 
@@ -62,7 +62,7 @@ def write_percentiles(
             write_hgrm(folder / f"{prefix}{name}.hgrm", histograms[name], [title, "values in us", *notes])
 
 
-def tagged(session: Session, prefix: str = "") -> dict[str, Histogram]:
+def tagged(session: Processes, prefix: str = "") -> dict[str, Histogram]:
     """Return copies of a running session's histograms under the names that intervals are tagged with."""
     from simbench.measure import telemetry
 
@@ -70,7 +70,7 @@ def tagged(session: Session, prefix: str = "") -> dict[str, Histogram]:
 
 
 @contextlib.contextmanager
-def logging(session: Session, log: IntervalLog | None, prefix: str = "") -> Iterator[None]:
+def logging(session: Processes, log: IntervalLog | None, prefix: str = "") -> Iterator[None]:
     """Write an interval of every histogram each second while a session runs, and what is left at the end of the block.
 
     Args:
@@ -96,3 +96,28 @@ def logging(session: Session, log: IntervalLog | None, prefix: str = "") -> Iter
         ended.set()
         thread.join()
         log.take(tagged(session, prefix))
+
+
+@contextlib.contextmanager
+def exported(session: Processes, hgrm: Path | None, hlog: Path | None) -> Iterator[list[str]]:
+    """Write what was asked for of one session: its intervals while the block lasts, its percentiles at the end.
+
+    Args:
+        session: that was started; it must not be closed within the block.
+        hgrm: folder, or None.
+        hlog: file, or None.
+
+    Yields:
+        A list for lines that tails must not be read without, to be filled within the block.
+    """
+    from simbench.measure.telemetry import histograms
+
+    notes: list[str] = []
+    with open_log(hlog) as log:
+        with logging(session, log):
+            yield notes
+        if log is not None:
+            for note in notes:
+                log.note(note)
+    if hgrm is not None:
+        write_percentiles(hgrm, histograms(session.telemetry), notes)

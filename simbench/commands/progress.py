@@ -95,8 +95,8 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
 
 def beside_tails(found: Mapping[str, Any]) -> str:
     """Say of a run, in one line, what its tails must not be read without."""
-    lost = found["sent"] - found["received"]
-    return f"{_frames(found)}; {lost:,} lost; {hiccups(found['hiccups'])}"
+    lost = f"; {found['sent'] - found['received']:,} lost" if "replayer" in found else ""
+    return f"{_frames(found)}{lost}; {hiccups(found['hiccups'])}"
 
 
 def hiccups(found: Mapping[str, Any]) -> str:

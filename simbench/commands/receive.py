@@ -29,6 +29,8 @@ def receive(
     seconds: float | None,
     headless: bool,
     json_file: Path | None,
+    hgrm: Path | None,
+    hlog: Path | None,
 ) -> int:
     """Receive until the time is up or Ctrl-C; 1 where gaps were lost."""
     if feed is None:
@@ -39,9 +41,11 @@ def receive(
     if interface not in names:
         raise SimbenchError(f"there is no interface {interface}; there are {', '.join(names)}")
     from simbench.commands import progress
+    from simbench.commands.exports import check_targets, exported
     from simbench.commands.run import check_target, interruptible, outcome, write_json
 
     check_target(json_file)
+    check_targets(hgrm, hlog)
     compilation.for_replaying()
     from simbench.feed.definition import joined
     from simbench.receive.discover import adapted, read
@@ -58,7 +62,7 @@ def receive(
     )
     with session:
         session.wait_until_ready()  # Ctrl-C before that ends at once: there is nothing to report
-        with interruptible(session):
+        with interruptible(session), exported(session, hgrm, hlog) as notes:
             if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
                 if session.running():
                     show.complain(f"listening on {interface}")
@@ -69,6 +73,7 @@ def receive(
                 show_terminal(session.reader(), None)
             session.stop()
             found = session.finish()
+            notes.append(progress.beside_tails(found))
     if json_file is not None:
         write_json(json_file, found)
     show.console().print(progress.summary(found))

@@ -92,6 +92,7 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
             delay_ns=0 if delay is None else duration_ns(delay),
             refuse=arguments["recover_refuse"],
             partial=arguments["recover_partial"] or 0,
+            quota=arguments["recover_quota"] or 0,
         ),
     )
 
@@ -107,26 +108,20 @@ def play(
 ) -> int:
     """Carry a plan out, show it, and report."""
     from simbench.commands import progress
-    from simbench.commands.exports import logging, open_log, write_percentiles
-    from simbench.measure.telemetry import histograms
+    from simbench.commands.exports import exported
     from simbench.session import Session
 
     watched = not headless and sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
     session = Session(source, replace(what, watched=watched))
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
-    with interruptible(session), session, open_log(hlog) as log:
-        with logging(session, log):
-            if watched:
-                _show(session)
-            else:
-                progress.follow(session)
-            found = session.finish()
-        notes = progress.beside_tails(found)
-        if log is not None:
-            log.note(notes)
-        if hgrm is not None:
-            write_percentiles(hgrm, histograms(session.telemetry), [notes])
+    with interruptible(session), session, exported(session, hgrm, hlog) as notes:
+        if watched:
+            _show(session)
+        else:
+            progress.follow(session)
+        found = session.finish()
+        notes.append(progress.beside_tails(found))
     if json_file is not None:
         write_json(json_file, found)
     show.console().print(progress.summary(found))

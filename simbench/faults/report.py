@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST_LISTED: Final = 10_000  # faults, and failures, that are listed one by one
 FILLED: Final = frozenset({"other line", "reorder"})  # holes that are no gaps
-MADE_GOOD: Final = frozenset({"retransmission", "snapshot"})  # gaps that cost nothing
 NOBODY: Final = Ranges([])
 COLUMNS: Final = (
     "fault", "ordinal", "part", "channel", "line", "stream", "first", "last", "datagrams", "recorded_ns", "due_ns",
@@ -119,29 +118,21 @@ class _Join:
         self._feed = feed
         self._channels = found["book"]["channels"]
         self._loops = max(1, int(found["replayer"]["loops"]))
-        # Kernel sockets are read one after the other: what is late, and what a hole is, is not known beforehand.
-        self._unordered = found["stack"] == "udp"
         # Who asks for what is missing does not give it up: what comes late may still fill the hole, and is no gap then.
         self._waits = [
-            self._unordered
-            or definition.recover == "retransmit"
-            or any(gap["outcome"] == "retransmission" for gap in channel["gaps"])
+            definition.recover == "retransmit" or any(gap["outcome"] == "retransmission" for gap in channel["gaps"])
             for definition, channel in zip(feed.channels, self._channels, strict=True)
         ]
         # By (channel, stream): the numbers of the receiver's epochs in their order, and of each the gaps.
         self._epochs: dict[tuple[int, int], list[int]] = {}
         noticed: dict[tuple[int, int], list[Range]] = {}
-        made_good: dict[tuple[int, int], list[Range]] = {}
         for number, channel in enumerate(self._channels):
             for index, epoch in enumerate(channel["epochs"]):
                 self._epochs.setdefault((number, epoch["stream"]), []).append(index)
             for gap in channel["gaps"]:
                 if gap["outcome"] not in FILLED:
                     noticed.setdefault((number, gap["epoch"]), []).append((gap["first"], gap["last"]))
-                if gap["outcome"] in MADE_GOOD:
-                    made_good.setdefault((number, gap["epoch"]), []).append((gap["first"], gap["last"]))
         self._noticed = {key: Ranges(ranges) for key, ranges in noticed.items()}
-        self._forgiven = made_good if self._unordered else {}
         self._missing = [
             [Ranges([(a, b) for a, b in line["missing"]]) for line in channel["lines"]] for channel in self._channels
         ]
@@ -216,7 +207,7 @@ class _Join:
                 failures += [
                     self._failure("not noticed", place, *lost) for lost in minus(expected, Ranges([*made, *late]))
                 ]
-                caused = Ranges([*expected, *damaged, *self._forgiven.get((channel, epoch), [])])
+                caused = Ranges([*expected, *damaged])
                 failures += [self._failure("nobody caused", place, *gap) for gap in minus(made, caused)]
         return failures
 

@@ -114,9 +114,9 @@ DAMAGED_LAST: Final = 35
 DAMAGED_STREAM: Final = 36
 SNAPSHOT_DATAGRAMS: Final = 37  # of the feed's snapshot flows that are decoded
 ANSWERS: Final = 38  # datagrams that came for a request
-TIMED: Final = 39  # 1: say how long the books take, for one reading of the clock a datagram that brings them something
-MARK: Final = 40  # clock when the books' turn began; 0 while it is not theirs
-APPLYING: Final = 41  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
+TIMED: Final = 40  # 1: say how long the books take, for one reading of the clock a datagram that brings them something
+MARK: Final = 41  # clock when the books' turn began; 0 while it is not theirs
+APPLYING: Final = 42  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
 PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py)
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or

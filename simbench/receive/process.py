@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from simbench.errors import SimbenchError
+from simbench.replay.squeeze import Window, pace, squeeze
 from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec reads the annotation when it decodes
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
         trace: frames whose stamps are kept for the proof of timing.
         speed: asked for, as a factor; 0 at max and flood.
         max_idle_ns: the replayer's cap on idle time; 0 none.
+        windows: that the replayer lets pass faster than the rest.
         only_line: the one line of every channel that is listened to; "" all.
     """
 
@@ -56,6 +58,7 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
     trace: int = 0
     speed: float = 1.0
     max_idle_ns: int = 0
+    windows: tuple[Window, ...] = ()
     only_line: str = ""
 
 
@@ -144,7 +147,11 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
         if len(worker.traced()):
             from simbench.measure.timing import proof
 
-            found["timing"] = proof(worker.traced(), speed=config.speed, max_idle_ns=config.max_idle_ns)
+            traced = worker.traced()
+            if config.windows:
+                found["bursts"] = pace(traced, config.windows)
+                traced = np.column_stack([squeeze(traced[:, 0], config.windows), traced[:, 1:]])
+            found["timing"] = proof(traced, speed=config.speed, max_idle_ns=config.max_idle_ns)
         _write(config.result_fd, msgspec.json.encode(found))
 
 

@@ -24,6 +24,7 @@ from simbench.replay import control as c
 from simbench.replay import rebuild as r
 from simbench.replay import schedule as s
 from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKEN, join, new_feed
+from simbench.replay.squeeze import squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,7 +115,7 @@ class Loader:
         if self.resident:
             table = s.new_timetable()
             for rows, arena in self._scheduled():
-                s.timetable(rows, table, options.max_idle_ns)
+                self._tell_times(rows, table)
                 self._give(rows, arena)
             self.plan = replace(self.plan, span_ns=int(table[s.DUE]))
             if self._marks[POSITION] != self.plan.frames:
@@ -162,7 +163,7 @@ class Loader:
             while not self._stop.is_set():
                 table = s.new_timetable()
                 for rows, arena in self._scheduled():
-                    s.timetable(rows, table, self.options.max_idle_ns)
+                    self._tell_times(rows, table)
                     # The first frame of that time or later and all that follow, as in a resident schedule.
                     first = int(np.argmax(rows["recorded"] >= from_ns)) if from_ns != s.UNBOUND else 0
                     if from_ns != s.UNBOUND and rows["recorded"][first] < from_ns:
@@ -185,6 +186,11 @@ class Loader:
             if self._stop.wait(LOOK_S):
                 return
             done = fill(rows, arena, done, self.rows, self.data, self._starts, self.feed, self._marks)
+
+    def _tell_times(self, rows: Records, table: Words) -> None:
+        """Fill in when the next rows are due."""
+        stamps = squeeze(np.ascontiguousarray(rows["recorded"]), self.options.windows)
+        s.timetable(rows, stamps, table, self.options.max_idle_ns)
 
     def _size(self) -> int:
         """Return the bytes that the whole schedule takes."""

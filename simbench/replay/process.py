@@ -23,6 +23,7 @@ from simbench.measure import stamps
 from simbench.recovery.conduct import Conduct
 from simbench.replay import control as c
 from simbench.replay.schedule import FOREVER, UNBOUND, Endpoint, Options
+from simbench.replay.squeeze import Window  # noqa: TC001 - msgspec resolves the annotation
 from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec resolves the annotation
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         feed: whose lines it names, as the text of a feed.toml.
         start_ns: stamp of the capture's first frame, from which its times count.
         only_line: the one line of every channel that the receiver listens to; "" all.
-        order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify: of schedule.Options.
+        order, max_idle_ns, from_ns, to_ns, primed, everything, as_recorded, verify, windows: of schedule.Options.
         serving: channels whose servers run beside the replay, until the receiver is done.
         exchange: path of the capture that they are made from.
         looped: channels, as the text of a feed.toml, whose snapshot feeds are made from it and sent too.
@@ -101,6 +102,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     everything: bool = False
     as_recorded: bool = False
     verify: bool = True
+    windows: tuple[Window, ...] = ()
     serving: tuple[Serving, ...] = ()
     exchange: str = ""
     looped: str = ""
@@ -163,7 +165,7 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
             control.words[c.REPLAYER_PID] = os.getpid()
         options = Options(
             config.order, config.max_idle_ns, config.from_ns, config.to_ns, config.primed,
-            config.everything, config.as_recorded, config.verify, end.max_frame,
+            config.everything, config.as_recorded, config.verify, end.max_frame, config.windows,
         )  # fmt: skip
         loops = int(control.words[c.LOOPS])
         loader = Loader(

@@ -209,6 +209,8 @@ class Replayer:
             "last_ns": str(plan.last_ns),
             "resident": self.loader.resident,
             "wire": self.end.description,
+            "replayed_ns": int(words[c.REPLAYED_NS]),
+            "active_ns": int(words[c.ACTIVE_NS]),
             "speed": {"asked": self.control.speed_text, "achieved": self.control.achieved},
             "lateness": lateness,
             "batches": int(words[c.BATCHES]),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simbench.feed.definition import Channel, Feed, FeedRole, Line
+    from simbench.replay.squeeze import Window
 
     Words = NDArray[np.int64]
     Records = NDArray[Any]
@@ -80,6 +81,7 @@ class Options:
         as_recorded: send the frames as they are in the capture.
         verify: a wrong checksum is loss, and stays wrong in a rebuilt frame.
         max_frame: bytes of the longest frame that the wire carries.
+        windows: that pass faster than the rest, in order.
     """
 
     order: str = "time"
@@ -91,6 +93,7 @@ class Options:
     as_recorded: bool = False
     verify: bool = True
     max_frame: int = 65_535
+    windows: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         if self.order not in ("time", "file"):
@@ -222,19 +225,20 @@ def new_timetable() -> Words:
 
 
 @kernel
-def timetable(rows: Records, words: Words, max_idle_ns: int) -> None:
+def timetable(rows: Records, stamps: Words, words: Words, max_idle_ns: int) -> None:
     """Fill due and index of the next rows, which are in the order in which they are sent.
 
     Args:
-        rows: ROW[n], recorded is filled.
+        rows: ROW[n].
+        stamps: int64[n], ns: when each was recorded, with what is squeezed out of it.
         words: int64[TIMETABLE_WORDS], where the rows before these ended.
         max_idle_ns: 0 none.
     """
     for k in range(len(rows)):
         row = rows[k]
         if words[COUNT] == 0:
-            words[REACHED] = row["recorded"]
-        gap = max(row["recorded"] - words[REACHED], 0)
+            words[REACHED] = stamps[k]
+        gap = max(stamps[k] - words[REACHED], 0)
         words[REACHED] += gap
         if 0 < max_idle_ns < gap:
             words[IDLE_CUT] += gap - max_idle_ns

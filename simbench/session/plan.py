@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from simbench.feed.definition import Feed
     from simbench.receive.offline import Source
+    from simbench.replay.squeeze import Window
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Plan:
         mode: of the XDP program.
         speed: a factor, "max" or "flood".
         max_idle_ns: cap on idle time; 0 none.
+        windows: of recorded time that pass faster than the rest, in order.
         from_ns: recorded time to start at; None the beginning.
         to_ns: recorded time to stop at, that of the last frames; None the end.
         cold: with from_ns, without what came before.
@@ -52,6 +54,7 @@ class Plan:
     mode: str = "generic"
     speed: str = "1"
     max_idle_ns: int = 0
+    windows: tuple[Window, ...] = ()
     from_ns: int | None = None
     to_ns: int | None = None
     cold: bool = False

@@ -116,6 +116,7 @@ class Session(Processes):
             trace=min(frames, MOST_TRACED) if speed > 0 else 0,
             speed=max(0, speed) / 1e6,
             max_idle_ns=self.plan.max_idle_ns,
+            windows=self.plan.windows,
             only_line=self.plan.only_line or "",
         )
 
@@ -141,6 +142,7 @@ class Session(Processes):
             only_line=plan.only_line or "",
             order=plan.order,
             max_idle_ns=plan.max_idle_ns,
+            windows=plan.windows,
             from_ns=UNBOUND if plan.from_ns is None else plan.from_ns,
             to_ns=FOREVER if plan.to_ns is None else plan.to_ns + 1,  # as `book --at`: what is of that time is in
             primed=plan.from_ns is not None and not plan.cold,
@@ -233,6 +235,7 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
         "drops": received["drops"],
         "stages": received["stages"],
         "timing": received.get("timing", {}),
+        "bursts": received.get("bursts"),
         "hiccups": received["hiccups"],
         "polls": received["polls"],
         "unstamped": received["unstamped"],

@@ -19,39 +19,34 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simbench.errors import SimbenchError
-from simbench.frame import PAYLOAD_ONLY, SNAPPED
-from simbench.kernel.host import acquire64, monotonic_ns, peek32, peek64, poke64, receive_many, wait_readable
-from simbench.kernel.pure import inlined, kernel_as, load_le64, load_u8
 from simbench.wire import bpf, programs
-from simbench.wire.contract import (
-    LINK_DROPPED,
-    MAC_SERIAL,
-    POLL_SIGNATURE,
-    PRIVATE,
-    RECEIVED,
-    RELEASE_SIGNATURE,
-    SOCKET_OVERFLOW,
-    UNMATCHED,
-    WAIT_SIGNATURE,
-    ReceiverEnd,
-    new_words,
+from simbench.wire.contract import LINK_DROPPED, PRIVATE, SOCKET_OVERFLOW, ReceiverEnd, new_words
+from simbench.wire.datagrams import (
+    CONTROL,
+    COUNT,
+    MASK,
+    MESSAGES,
+    NOTE,
+    NOTES,
+    POLLFDS,
+    RECORD_SLOTS,
+    RECORDS,
+    ROW,
+    ROW_FD,
+    ROWS,
+    SLOT_SIZE,
+    poll,
+    release,
+    wait,
 )
 from simbench.wire.namespace import LinkDrops, interface_mtu
-from simbench.wire.programs import FIRST, FIRST_BYTES, LENGTH, NUMBER, RECORD, SOURCE, TIME
-from simbench.wire.slots import (
-    HEADER_CONTROL,
-    HEADER_CONTROL_LENGTH,
-    HEADER_FLAGS,
-    HEADER_MOVED,
-    MMSGHDR,
-    message_table,
-)
+from simbench.wire.programs import RECORD
+from simbench.wire.slots import HEADER_CONTROL, HEADER_CONTROL_LENGTH, MMSGHDR, message_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simbench.kernel.pure import Bytes, Words
-    from simbench.wire.contract import Frames
 
 SO_RCVBUFFORCE: Final = 33
 SO_RXQ_OVFL: Final = 40
@@ -59,27 +54,7 @@ SO_MEMINFO: Final = 55
 MEMINFO_DROPS: Final = 8  # the word of the answer
 IP_MULTICAST_ALL: Final = 49
 IPV6_MULTICAST_ALL: Final = 29
-MSG_TRUNC: Final = 0x20
 POLLIN: Final = 1
-CONTROL: Final = 32  # bytes of control data a message: one cmsghdr with a 32-bit count
-BATCH: Final = 64  # datagrams of one call, so that one line does not keep the other waiting
-RECORD_SLOTS: Final = 1 << 14  # a flow: more than a socket buffer of the default size holds
-
-COUNT: Final = PRIVATE  # sockets
-CURSOR: Final = PRIVATE + 1  # the socket whose turn it is
-MASK: Final = PRIVATE + 2
-SLOT_SIZE: Final = PRIVATE + 3
-MINE: Final = PRIVATE + 4  # slots handed out
-OWN: Final = PRIVATE + 5  # slots given back
-MESSAGES: Final = PRIVATE + 6  # addresses: struct mmsghdr for each slot
-POLLFDS: Final = PRIVATE + 7  # struct pollfd for each socket
-ROWS: Final = PRIVATE + 8  # a row for each socket
-RECORDS: Final = PRIVATE + 9  # the records of the first flow; 0 without a witness
-TIMEOUT: Final = PRIVATE + 10  # struct timespec, two words
-
-ROW: Final = 64  # bytes: descriptor, losses as last seen, number of the next record, and the two of _catch_up()
-ROW_FD, ROW_LOST, ROW_NEXT, ROW_SEEN, ROW_SINCE = 0, 8, 16, 24, 32
-PASSAGE_NS: Final = 5_000_000  # more than a datagram takes from the hook to its socket
 
 
 def open_receiver(
@@ -149,163 +124,6 @@ def open_receiver(
     return end
 
 
-@inlined
-def _record(words: Words, flow: int, number: int) -> int:
-    return int(words[RECORDS]) + RECORD * (flow * RECORD_SLOTS + (number & (RECORD_SLOTS - 1)))
-
-
-@inlined
-def _is_same(memory: Bytes, record: int, payload: int, length: int) -> bool:
-    """Compare length and first bytes with a record's."""
-    if peek64(record + LENGTH) != length:
-        return False
-    first = min(length, FIRST_BYTES)
-    at = 0
-    while at + 8 <= first:
-        if peek64(record + FIRST + at) != load_le64(memory, payload + at):
-            return False
-        at += 8
-    while at < first:
-        if peek32(record + FIRST + at) & 0xFF != load_u8(memory, payload + at):
-            return False
-        at += 1
-    return True
-
-
-@inlined
-def _find(words: Words, memory: Bytes, flow: int, row: int, payload: int, length: int, lost: int) -> int:
-    """Return the number of a datagram's record, -1 where none is surely its own.
-
-    What the socket lost since its last datagram says how many records to step over. Where that record is another's
-    (the kernel dropped a datagram before the socket), a later one is it if no second one looks the same.
-    """
-    number = peek64(row + ROW_NEXT)
-    straight = number + lost
-    record = _record(words, flow, straight)
-    if acquire64(record + NUMBER) == straight + 1 and _is_same(memory, record, payload, length):
-        return straight
-    found = -1
-    for _ in range(RECORD_SLOTS):
-        record = _record(words, flow, number)
-        written = acquire64(record + NUMBER)
-        if written > number + 1:  # the program has been around the ring since
-            number = written - RECORD_SLOTS
-            continue
-        if written != number + 1:
-            break
-        if _is_same(memory, record, payload, length):
-            if found >= 0:
-                return -1
-            found = number
-        number += 1
-    return found
-
-
-@inlined
-def _catch_up(words: Words, flow: int, row: int) -> None:
-    """Forget the records of datagrams that cannot come any more; called when the socket is empty.
-
-    The kernel drops some without counting them on the socket (a bad checksum). Their records would stay in front and
-    make later, equal datagrams ambiguous. When nothing was written for a while and the socket is empty, all is over.
-    """
-    written = acquire64(words[RECORDS] + RECORD * (flow - words[COUNT]))
-    if written == peek64(row + ROW_NEXT):
-        return
-    now = monotonic_ns()
-    if written != peek64(row + ROW_SEEN):
-        poke64(row + ROW_SEEN, written)
-        poke64(row + ROW_SINCE, now)
-    elif now - peek64(row + ROW_SINCE) > PASSAGE_NS:
-        poke64(row + ROW_NEXT, written)
-
-
-@inlined
-def _serial(source: int) -> int:
-    """Read the serial out of a source MAC that was loaded as a little-endian word."""
-    if source & 0xFF != MAC_SERIAL:
-        return -1
-    serial = 0
-    for at in range(8, 48, 8):
-        serial = serial << 8 | source >> at & 0xFF
-    return serial
-
-
-@kernel_as(POLL_SIGNATURE)
-def poll(words: Words, memory: Bytes, frames: Frames) -> int:
-    """Read what the sockets hold, a batch of each in turn; see contract."""
-    n = 0
-    mask, sockets = int(words[MASK]), int(words[COUNT])
-    for _ in range(sockets):
-        flow = int(words[CURSOR])
-        words[CURSOR] = flow + 1 if flow + 1 < sockets else 0
-        mine = int(words[MINE])
-        room = min(mask + 1 - (mine - words[OWN]), mask + 1 - (mine & mask), len(frames) - n, BATCH)
-        if room <= 0:
-            break
-        row = words[ROWS] + ROW * flow
-        first = words[MESSAGES] + MMSGHDR * (mine & mask)
-        got = receive_many(peek64(row + ROW_FD), first, room)
-        if got <= 0 and words[RECORDS] != 0:
-            _catch_up(words, flow, row)
-        for i in range(got):
-            message = first + MMSGHDR * i
-            lost = 0
-            if peek64(message + HEADER_CONTROL_LENGTH) >= 20:
-                lost = peek32(peek64(message + HEADER_CONTROL) + 16)
-            poke64(message + HEADER_CONTROL_LENGTH, CONTROL)
-            offset = ((mine + i) & mask) * words[SLOT_SIZE]
-            length = peek32(message + HEADER_MOVED)
-            frame = frames[n]
-            frame["offset"] = offset
-            frame["payload"] = offset
-            frame["captured"] = length
-            frame["wire"] = length
-            frame["payload_length"] = length
-            frame["trailer"] = 0
-            frame["flow"] = flow
-            frame["interface"] = 0
-            frame["capture"] = 0
-            frame["flags"] = PAYLOAD_ONLY | (SNAPPED if peek32(message + HEADER_FLAGS) & MSG_TRUNC else 0)
-            frame["link"] = 0
-            frame["stamp"] = 0
-            frame["ordinal"] = -1
-            if words[RECORDS] != 0:
-                missed = (lost - peek64(row + ROW_LOST)) & 0xFFFFFFFF
-                poke64(row + ROW_LOST, lost)
-                number = _find(words, memory, flow, row, offset, length, missed)
-                if number >= 0:
-                    record = _record(words, flow, number)
-                    stamp, source = peek64(record + TIME), peek64(record + SOURCE)
-                    poke64(row + ROW_NEXT, number + 1)
-                    if acquire64(record + NUMBER) == number + 1:  # not written over meanwhile
-                        frame["stamp"] = stamp
-                        frame["ordinal"] = _serial(source)
-                    else:
-                        words[UNMATCHED] += 1
-                else:
-                    words[UNMATCHED] += 1
-            n += 1
-        if got > 0:
-            words[MINE] = mine + got
-            words[RECEIVED] += got
-    return n
-
-
-@kernel_as(RELEASE_SIGNATURE)
-def release(words: Words, _frames: Frames, n: int) -> int:
-    """Give the slots of the oldest datagrams back; see contract."""
-    words[OWN] += n
-    return n
-
-
-@kernel_as(WAIT_SIGNATURE)
-def wait(words: Words, timeout_ns: int) -> int:
-    """Sleep in poll(2) until a socket has a datagram; see contract."""
-    words[TIMEOUT] = timeout_ns // 1_000_000_000
-    words[TIMEOUT + 1] = timeout_ns % 1_000_000_000
-    return 1 if wait_readable(words[POLLFDS], words[COUNT], words.ctypes.data + 8 * TIMEOUT) > 0 else 0
-
-
 def split_group(group: str) -> tuple[str, int]:
     """Split "a.b.c.d:port" or "[v6]:port"."""
     host, _, port = group.rpartition(":")
@@ -372,6 +190,7 @@ def _tables(
     headers[:, HEADER_CONTROL_LENGTH // 8] = CONTROL
     pollfds = np.array([each.fileno() | POLLIN << 32 for each in sockets], np.int64)
     rows = np.zeros((len(sockets), ROW // 8), np.int64)
+    notes = np.zeros(slots * NOTE // 8, np.int64)
     rows[:, ROW_FD // 8] = [each.fileno() for each in sockets]
     words = new_words(words, slot_size)
     words[COUNT] = len(sockets)
@@ -380,7 +199,8 @@ def _tables(
     words[MESSAGES] = messages.ctypes.data + 8 * first
     words[POLLFDS] = pollfds.ctypes.data
     words[ROWS] = rows.ctypes.data
-    return [messages, control, pollfds, rows.reshape(-1)], words
+    words[NOTES] = notes.ctypes.data
+    return [messages, control, pollfds, notes, rows.reshape(-1)], words
 
 
 def _lost(each: socket.socket) -> int:

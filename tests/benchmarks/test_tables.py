@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from rich.console import Console
 from benchmarks.__main__ import FIGURES, main
 from benchmarks.handler_time import FEEDS, HandlerTime
 from benchmarks.offline_itch import OfflineItch, compare
-from benchmarks.replay_timing import NULLS, OURS, RUN, ReplayTiming
-from benchmarks.report import Range, Report, Section, Target, markdown, show
+from benchmarks.replay_timing import NULLS, OURS, OURS_FASTER, RUN, SPINNER, SPINNER_FASTER, ReplayTiming
+from benchmarks.report import Range, Report, Section, Target, interval, markdown, show
 from benchmarks.stamping import Recorded, score
 from benchmarks.wire_equality import Way, WireEquality, differences
 from benchmarks.wire_to_application import spread_evenly
@@ -39,6 +39,24 @@ def test_the_median_decides_whether_a_target_is_met(bound: float, at_most: bool,
     target = Target("x", Range.of([1.0, 2.0, 9.0]), bound, at_most=at_most)
     assert met == target.met
     assert ("met" if met else "missed") == target.cells()[-1]
+
+
+@pytest.mark.parametrize(("by", "at_most", "met"), [
+    ("best", True, True), ("worst", True, False), ("median", True, False),
+    ("best", False, True), ("worst", False, False), ("median", False, True),
+])  # fmt: skip
+def test_an_end_of_the_interval_may_decide(by: Literal["median", "best", "worst"], *, at_most: bool, met: bool) -> None:
+    """No worse than a peer: 1 lies in the interval. Surely not worse than a bound: all of it is below."""
+    assert Target("x", Range.of([0.9, 1.2, 1.3]), 1.0, at_most=at_most, by=by).met == met
+
+
+def test_an_interval_narrows_with_more_values() -> None:
+    """Around the median, the same each time."""
+    few, many = interval([0.8, 1.0, 1.2] * 2), interval([0.8, 1.0, 1.2] * 50)
+    assert few == interval([0.8, 1.0, 1.2] * 2)
+    assert few.median == many.median == 1.0
+    assert few.low <= many.low <= 1.0 <= many.high <= few.high
+    assert few.low < many.low or few.high > many.high
 
 
 def test_a_section_reads_the_same_on_the_terminal_and_in_markdown() -> None:
@@ -74,7 +92,7 @@ def _scored(gap_error: int) -> dict:
 
 def _timing(peer: str | None) -> ReplayTiming:
     found = ReplayTiming(peer, frames=10, seconds=1.0)
-    for name in (RUN, *NULLS.values(), OURS):
+    for name in (RUN, *NULLS.values(), OURS, SPINNER, OURS_FASTER, SPINNER_FASTER):
         found.add(name, _scored(200))
     if peer is not None:
         found.add(peer, _scored(2000))
@@ -84,15 +102,15 @@ def _timing(peer: str | None) -> ReplayTiming:
 def test_a_missing_replayer_is_told() -> None:
     """No ratio is shown where there is nothing to divide by."""
     section = _timing(None).section()
-    assert section.targets == ()
+    assert [target.found.median for target in section.targets] == [1.0, 1.0]
     assert any("tcpreplay is not installed" in note for note in section.notes)
 
 
 def test_the_gap_error_is_compared_with_tcpreplay() -> None:
-    """A tenth of its error is what is asked of the replayer, and of the whole run."""
+    """A tenth of its error is what is asked of the replayer and of the whole run; of the spinner's, no more than it."""
     section = _timing("tcpreplay 4.4.3").section()
-    assert [target.found.median for target in section.targets] == [0.1, 0.1]
-    assert all(target.met for target in section.targets)
+    assert [target.found.median for target in section.targets] == [1.0, 1.0, 0.1, 0.1]
+    assert [target.met for target in section.targets] == [True, False, True, True]
 
 
 def test_a_missing_book_is_told() -> None:
@@ -220,6 +238,6 @@ def test_a_wire_that_differs_misses_the_target() -> None:
 def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """The message names those that there are."""
     with pytest.raises(SystemExit, match="2"):
-        main(["speed"])
+        main(["beauty"])
     said = capsys.readouterr().err
     assert all(name in said for name in FIGURES)

@@ -13,7 +13,7 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from nobody import COMMAND
 
-from simbench.commands.budget import BAR, bar, bars, cell_of, layout, warnings
+from simbench.commands.budget import BAR, bar, bars, cell_of, layout, name_of, note, warnings
 from simbench.measure.budget import budget
 from simbench.measure.histogram import LIMIT, Histogram
 from simbench.measure.telemetry import STAGES
@@ -52,7 +52,7 @@ def run_of(cell: Cell, **stages: int) -> Measured:
     for name, ns in stages.items():
         histograms[name].record(ns)
     hiccups = {"count": 0, "longest_ns": 0, "lost_ns": 0, "watched_ns": 0, "share": 0.0}
-    found = {"sent": 1, "received": 1, "unmatched": 0, "unstamped": 0, "hiccups": hiccups}
+    found = {"sent": 1, "received": 1, "drops": {}, "unmatched": 0, "unstamped": 0, "hiccups": hiccups}
     return Measured(cell, 0, found, histograms)
 
 
@@ -120,6 +120,8 @@ def test_without_rights_budget_is_one_line(open_folder: Path, nobody: dict[str, 
 
 def test_names_of_stacks() -> None:
     """A stack, an XDP mode where it is not the usual one, and how it waits."""
+    for name in ("udp-block", "udp-spin", "xdp-block", "xdp-spin", "xdp-native-block", "xdp-native-spin"):
+        assert name_of(cell_of(name, "1")) == name
     assert cell_of("udp-block", "1") == Cell(stack="udp", wait="block")
     assert cell_of("xdp-native-spin", "max") == Cell(mode="native", speed="max")
 
@@ -140,6 +142,23 @@ def test_budgets_stand_below_each_other_where_it_is_narrow() -> None:
     found = {cell: budget(each[0].histograms) for cell, each in runs.items()}
 
     assert len(layout(found, runs, 120).renderables) == len(layout(found, runs, 80).renderables) - 2
+
+
+def test_what_stands_beside_the_tails() -> None:
+    """Runs, losses of either end, the spread over repeats, hiccups of all runs together."""
+    runs = [run_of(Cell(), app_done=1, due_book=ns) for ns in (100, 200)]
+    runs[0].found["drops"] = {"ring_full": 2}
+    runs[1].found["received"] = 0
+    for run, lost in zip(runs, (0, 30_000), strict=True):
+        run.found["hiccups"] |= {"count": lost // 30_000, "longest_ns": lost, "lost_ns": lost, "watched_ns": 1_000_000}
+
+    said = note(runs)
+
+    assert said.startswith(
+        "xdp generic spin: 2 runs, 2 frames, 3 lost; due to book p50 100 ns to 200 ns, p99 100 ns to"
+    )
+    assert "away 1 times for more than 10 us, 1.50% of the time watched, at most 30 us" in said
+    assert "p50 100 ns, p99 100 ns;" in note(runs[:1])
 
 
 def test_what_is_missing_of_a_cell_is_said() -> None:

@@ -39,7 +39,7 @@ def timed(stamps: list[int], max_idle_ns: int = 0, pieces: int = 1) -> Any:
     words = s.new_timetable()
     for part in np.array_split(np.arange(len(rows)), pieces):
         piece = rows[part]
-        s.timetable(piece, words, max_idle_ns)
+        s.timetable(piece, np.ascontiguousarray(piece["recorded"]), words, max_idle_ns)
         rows[part] = piece
     return rows
 

@@ -72,7 +72,8 @@ def test_two_commands_come_to_what_offline_comes_to(
     target = tmp_path / "received.json"
     began = time.time_ns()
     options = ("--on", FAR, "--feed", definition(path), "--stack", stack, "--headless", "--json", target)
-    with command("receive", *options, netns_fd=ends[1]) as receiver:
+    exports = ("--hgrm", tmp_path / "tables", "--hlog", tmp_path / "seconds.hlog")
+    with command("receive", *options, *exports, netns_fd=ends[1]) as receiver:
         assert listens(receiver)
         pace = ("--speed", "10", "--max-idle", "10ms")
         with command("replay", path, "--to", NEAR, *pace, netns_fd=ends[0]) as replayer:
@@ -88,6 +89,8 @@ def test_two_commands_come_to_what_offline_comes_to(
     assert f"nic:{FAR} {stack}, spin" in out
     assert (found["received"], found["drops"]) == (frames, {})
     same(offline[path], found)
+    assert f"Total count    = {frames:12d}]" in (tmp_path / "tables" / "app_book.hgrm").read_text(encoding="utf-8")
+    assert "Tag=app_book," in (tmp_path / "seconds.hlog").read_text(encoding="utf-8")
     moments = [began, found["book"]["capture"]["first_ns"], found["book"]["channels"][0]["epochs"][0]["opened_ns"]]
     moments += [found["book"]["capture"]["last_ns"], time.time_ns()]
     assert sorted(map(int, moments)) == [int(moment) for moment in moments]

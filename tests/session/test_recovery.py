@@ -161,6 +161,14 @@ def test_refused_to_the_last_is_lost(whole: Path, holed: Path, expected: dict[st
     assert found["recovery"]["time_to_recover"]["n"] == 0
 
 
+def test_a_quota_ends_what_is_made_good(whole: Path, holed: Path) -> None:
+    """So many holes are closed, and those behind them are lost."""
+    found = recovered(holed, whole, speed="max", wire="ring", conduct=Conduct(quota=4))
+
+    assert gaps(found) == [("retransmission", "filled")] * 4 + [("lost", "unanswered")] * (HOLES - 4)
+    assert found["recovery"]["servers"]["over_quota"] == 3 * (HOLES - 4)
+
+
 def test_late_answers_are_of_no_use_and_counted(whole: Path, holed: Path) -> None:
     """An answer after the last attempt is told apart from none."""
     found = recovered(holed, whole, speed="10", wire="ring", conduct=Conduct(delay_ns=4_500_000_000))

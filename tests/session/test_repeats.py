@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,10 @@ from simbench.receive.offline import open_source
 from simbench.session.repeats import Cell, interleaved, merged, run_cell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from simbench.session import Session
 
 SPINNING = Cell(stack="", wire="ring", speed="max")
 BLOCKING = Cell(stack="", wire="ring", speed="max", wait="block")
@@ -25,6 +29,22 @@ def test_each_repeat_begins_with_another_cell(itch: Path) -> None:
 
     assert [(run.cell.wait, run.repeat) for run in runs] == [("spin", 0), ("block", 0), ("block", 1), ("spin", 1)]
     assert {run.found["wait"] for run in runs if run.cell == BLOCKING} == {"block"}
+
+
+def test_who_watches_sees_every_run_from_its_start_to_its_end(itch: Path) -> None:
+    """While the session is open."""
+    seen: list[str] = []
+
+    @contextlib.contextmanager
+    def around(session: Session) -> Iterator[None]:
+        seen.append("running" if session.running() else "ended")
+        yield
+        seen.append("running" if session.running() else "ended")
+
+    for _ in interleaved({SPINNING: open_source(itch)}, 2, around=around):
+        pass
+
+    assert seen == ["running", "ended"] * 2
 
 
 def test_histograms_are_those_of_the_result(itch: Path) -> None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from iex_feeds import deep_messages, deep_plus_messages, sends, write
 from mbp10_samples import read
 from small_feeds import ITCH, Frame, frames, rewrite
 
@@ -163,6 +164,19 @@ def test_recorded_packets_become_the_books_they_changed(capture: str, real_captu
     assert set(expected) == {number for number, _ in lines}
     for number, made in expected.items():
         same(made, [one.packet for one in lines[number, "A"]])
+
+
+@pytest.mark.parametrize(("name", "make"), [("iex.deep", deep_messages), ("iex.deep_plus", deep_plus_messages)])
+def test_lines_that_cut_their_packets_elsewhere_bring_the_same(name: str, make: Any, tmp_path: Path) -> None:
+    """IEX cuts each line as it likes, and through the middle of events: a book is sent when its event is over."""
+    messages = make(600)
+    segments = [*sends(messages, 0, (5, 3, 7), name), *sends(messages, 1, (2, 9, 1, 4), name)]
+    source = open_source(write(tmp_path / "recorded", segments, name))
+    expected = Expected(source).made[0]
+    assert len(expected) > 50
+    lines = by_line(source, datagrams(converted(source, tmp_path / "snapshots")))
+    for line in "AB":
+        same(expected, [one.packet for one in lines[0, line]])
 
 
 def test_recorded_books_end_as_they_end(cme: Path, tmp_path: Path) -> None:

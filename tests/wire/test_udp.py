@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from simbench.errors import SimbenchError
 from simbench.wire.contract import UNMATCHED
+from simbench.wire.datagrams import PASSAGE_NS
 from simbench.wire.open import open_receiver, open_sender, open_wire
-from simbench.wire.udp import PASSAGE_NS, split_group
+from simbench.wire.udp import split_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,6 +146,33 @@ def test_waiting_covers_all_sockets(open_pair: OpenPair, harness: Harness, make_
         harness.send(sender, [make_frame(*group, b"x")])
         assert receiver.wait(receiver.words, 2_000_000_000) == 1
         assert len(harness.receive(receiver, 1)) == 1
+
+
+@pytest.mark.parametrize("runs", [(150, 5, 1, 100, 70, 1, 40), (1,) * 90, (64, 64, 64, 128, 128, 128)])
+def test_datagrams_of_all_sockets_come_in_the_order_of_the_wire(
+    open_pair: OpenPair, harness: Harness, make_frame: MakeFrame, runs: tuple[int, ...]
+) -> None:
+    """However many of one flow come in a row, more than a call reads or fewer, none goes before what came earlier."""
+    sender, receiver = open_pair()
+    groups = [(A, B, SIX)[turn % 3] for turn, run in enumerate(runs) for _ in range(run)]
+    harness.send(sender, [make_frame(*group, b"%d" % i) for i, group in enumerate(groups)])
+    arrived = harness.receive(receiver, len(groups))
+    assert [each.ordinal for each in arrived] == list(range(len(groups)))
+    assert receiver.words[UNMATCHED] == 0
+
+
+@pytest.mark.parametrize("hook", [True, False])
+def test_few_slots_hold_up_nobody(can_veth: None, harness: Harness, make_frame: MakeFrame, *, hook: bool) -> None:
+    """With slots for fewer datagrams than one socket has, every flow still gets all of its own, in order."""
+    wire = open_wire("veth", stack="udp", groups=GROUPS, hook=hook)
+    few = msgspec.structs.replace(wire.receiver, entries=8)
+    with wire, open_sender(wire.sender) as sender, open_receiver(few) as receiver:
+        payloads = [b"%d" % i for i in range(120)]
+        harness.send(sender, [make_frame(*(A, B, B, SIX)[i % 4], payload) for i, payload in enumerate(payloads)])
+        arrived = harness.receive(receiver, 120)
+        for flow, turns in enumerate([(0,), (1, 2), (3,)]):
+            mine = [payload for i, payload in enumerate(payloads) if i % 4 in turns]
+            assert [each.data for each in arrived if each.flow == flow] == mine
 
 
 def test_nothing_is_left_open(can_veth: None, no_leak: None, harness: Harness, make_frame: MakeFrame) -> None:
