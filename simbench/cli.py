@@ -23,7 +23,7 @@ click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
-        {"name": "Measure", "commands": ["budget", "stress"]},
+        {"name": "Measure", "commands": ["budget", "stacks", "stress"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -281,6 +281,25 @@ def budget(**arguments: Any) -> int:
 
 
 @cli.command()
+@CAPTURE
+@FEED
+@click.option(
+    "--only", multiple=True, help='Cells that have these words in their title, as in "udp block"; may be given again.'
+)
+@click.option(
+    "--repeat", "repeats", type=click.IntRange(1), default=3, show_default=True, help="Runs of each cell, in turns."
+)
+@click.option("--speed", default="1", show_default=True, help="A factor, max (lossless) or flood (open loop).")
+@click.option("--max-idle", help="Cap on idle time, e.g. 100ms; the recorded clock skips with it.")
+@JSON_FILE
+def stacks(**arguments: Any) -> int:
+    """Compare the traditional stack with the optimised one, and every cell between: sockets, waiting, kind of feed."""
+    from simbench.commands.stacks import stacks as command
+
+    return command(**arguments)
+
+
+@cli.command()
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 def demo(**arguments: Any) -> int:
     """Replay a capture that comes with simbench over the best wire that you can have."""
@@ -312,10 +331,19 @@ def golden(**arguments: Any) -> int:
 
 @cli.command()
 @click.argument("file", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="The capture to write.")
-@click.option("--date", required=True, help="The trading day: YYYY-MM-DD.")
+@click.option("-o", "--output", type=PATH, required=True, help="The capture to write; its feed.toml beside it.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["moldudp64", "mbp10"]),
+    default="moldudp64",
+    show_default=True,
+    help="moldudp64 of an ITCH BinaryFILE, or of any capture with books full snapshots of ten levels.",
+)
+@click.option("--date", help="The trading day of a BinaryFILE: YYYY-MM-DD.")
+@FEED
 def convert(**arguments: Any) -> int:
-    """Turn an ITCH 5.0 BinaryFILE into a MoldUDP64 capture on lines A and B, at its own timestamps."""
+    """Make a capture: of an ITCH 5.0 BinaryFILE, MoldUDP64 on lines A and B; of a capture, its books as snapshots."""
     from simbench.commands.convert import convert as command
 
     return command(**arguments)

@@ -11,6 +11,7 @@ PIPELINE: Final = "simbench.receive.pipeline"
 BOOKS: Final = "simbench.book.engine"
 RECEIVER: Final = "simbench.receive.live"  # imports the pipeline: after it, in the same process
 REPLAYER: Final = "simbench.replay.pacing"
+SNAPSHOTS: Final = ("simbench.synth.mbp10_tops", "simbench.synth.mbp10_spans")
 
 
 def for_looking() -> None:
@@ -26,6 +27,12 @@ def for_building() -> None:
 def for_replaying() -> None:
     """Compile what replays a capture and receives it."""
     _compile(RECEIVER, [[PIPELINE, RECEIVER], [BOOKS, REPLAYER], [DISSECTOR, *_protocols()]])
+
+
+def for_snapshots() -> None:
+    """Compile what makes full snapshots of a capture's books."""
+    tops, spans = SNAPSHOTS
+    _compile(tops, [[PIPELINE, spans], [BOOKS, tops], [DISSECTOR, *_protocols()]])
 
 
 def _protocols() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from numba import types
 from numba.core import config
+from numba.extending import typeof_impl
 
 Base: Any = types.WrapperAddressProtocol
 
@@ -27,6 +28,7 @@ class Pointer(Base):  # type: ignore[misc]  # Numba's base class is untyped
 
         self._function = function  # kept alive as long as its address is
         self._signature = signature
+        self.type: Any = types.FunctionType(signature)
         address_of: Any = function_type._get_wrapper_address  # noqa: SLF001 - what Numba calls itself
         self._address = address_of(function, signature)
 
@@ -37,6 +39,12 @@ class Pointer(Base):  # type: ignore[misc]  # Numba's base class is untyped
     def signature(self) -> Any:
         """Return the signature."""
         return self._signature
+
+
+@typeof_impl.register(Pointer)
+def _type_of(value: Pointer, _context: Any) -> Any:
+    """Return the type that was worked out once."""
+    return value.type
 
 
 def pointer(function: Any, signature: Any) -> Any:

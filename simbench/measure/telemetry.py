@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0004  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0005  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -86,8 +86,10 @@ STAGES: Final = (
     ("decoded_book", "decoded to book: the books' own time (D to T4)"),
     ("app_done", "application to done: nothing for the books (T3 to T4)"),
     ("app_book", "application to book: the handler (T3 to T4)"),
+    ("hook_book", "driver hook to book: stack and handler (T2 to T4)"),
     ("send_app", "send to application: wire and stack (T1 to T3)"),
     ("send_book", "send to book: wire to book (T1 to T4)"),
+    ("due_app", "due to application: all but the handler (T0 to T3)"),
     ("due_book", "due to book: everything (T0 to T4)"),
 )
 ANOMALY_BASE: Final = COUNTER_BASE + COUNTER_WORDS  # the books' anomalies, in their order

@@ -95,8 +95,10 @@ APP_DECODED: Final = t.stage("app_decoded")
 DECODED_BOOK: Final = t.stage("decoded_book")
 APP_DONE: Final = t.stage("app_done")
 APP_BOOK: Final = t.stage("app_book")
+HOOK_BOOK: Final = t.stage("hook_book")
 SEND_APP: Final = t.stage("send_app")
 SEND_BOOK: Final = t.stage("send_book")
+DUE_APP: Final = t.stage("due_app")
 DUE_BOOK: Final = t.stage("due_book")
 COUNTERS: Final = tuple(
     t.counter(name)
@@ -180,6 +182,7 @@ def measure(live: Words, words: Words, telemetry: Words, trace: NDArray[np.int64
     record(telemetry, APP_BOOK, done - taken)
     if live[HOOK] != 0:
         record(telemetry, HOOK_APP, taken - live[HOOK])
+        record(telemetry, HOOK_BOOK, done - live[HOOK])
     if live[STAMPED] == 0:
         live[UNSTAMPED] += live[DRIVEN]
         return
@@ -190,6 +193,7 @@ def measure(live: Words, words: Words, telemetry: Words, trace: NDArray[np.int64
         record(telemetry, SEND_HOOK, live[HOOK] - sent)
     record(telemetry, SEND_APP, taken - sent)
     record(telemetry, SEND_BOOK, done - sent)
+    record(telemetry, DUE_APP, taken - due)
     record(telemetry, DUE_BOOK, done - due)
     if live[PACED] != 0 and live[TRACED] < len(trace):
         trace[live[TRACED], 0] = live[RECORDED]

@@ -10,7 +10,7 @@ import numpy as np
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import Capture, open_capture
 from simbench.errors import SimbenchError
-from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, NO_PAYLOAD, NO_UDP_CHECKSUM
+from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD, NO_UDP_CHECKSUM
 from simbench.receive import pipeline, result
 from simbench.receive.discover import find_feed
 from simbench.receive.receiver import FLOWS, OFFLINE_BATCH, Receiver
@@ -101,6 +101,7 @@ class Offline:
 
     Attributes:
         data: uint8[n], the bytes of the block at hand.
+        frames: FRAME[m], its frames.
     """
 
     def __init__(
@@ -128,12 +129,13 @@ class Offline:
         self.first_ns = 0
         self.last_ns = 0
         self.data = np.zeros(0, np.uint8)
+        self.frames: NDArray[Any] = np.zeros(0, FRAME)
         self._running = self._run()
 
     def _run(self) -> Iterator[int]:
         for block in self.source.capture.blocks():
             self.dissector.dissect(block)
-            self.data = block.data
+            self.data, self.frames = block.data, block.frames
             stamps = block.frames["stamp"]
             self.first_ns = self.first_ns or int(stamps[0])
             self.last_ns = max(self.last_ns, int(stamps.max()))

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simbench.errors import SimbenchError
 from simbench.measure import telemetry
 from simbench.measure.histogram import Histogram
 from simbench.session.plan import Plan
@@ -85,7 +86,12 @@ def run_cell(source: Source, cell: Cell, *, repeat: int = 0, around: Around | No
 
 
 def interleaved(
-    cells: Mapping[Cell, Source], repeats: int, *, around: Around | None = None, **plan: Any
+    cells: Mapping[Cell, Source],
+    repeats: int,
+    *,
+    around: Around | None = None,
+    refused: Callable[[Cell, str], None] | None = None,
+    **plan: Any,
 ) -> Iterator[Measured]:
     """Run every cell once, then every cell again, each time beginning with another one.
 
@@ -93,16 +99,29 @@ def interleaved(
         cells: with what each of them replays.
         repeats: of each.
         around: see run_cell.
+        refused: called with a cell that is not to be had, and the reason, in one line; it is not tried again. Where
+            None, the reason is raised.
         plan: likewise.
 
     Raises:
         SimbenchError: as run_cell does.
     """
     order = list(cells)
+    out: set[Cell] = set()
     for repeat in range(repeats):
         turn = repeat % len(order)
         for cell in order[turn:] + order[:turn]:
-            yield run_cell(cells[cell], cell, repeat=repeat, around=around, **plan)
+            if cell in out:
+                continue
+            try:
+                measured = run_cell(cells[cell], cell, repeat=repeat, around=around, **plan)
+            except SimbenchError as error:
+                if refused is None:
+                    raise
+                out.add(cell)
+                refused(cell, str(error))
+            else:
+                yield measured
 
 
 def merged(runs: Iterable[Measured]) -> dict[str, Histogram]:

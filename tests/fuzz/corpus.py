@@ -11,6 +11,7 @@ import cme_reference
 import deribit_frames
 import iex_samples
 import itch_samples
+import mbp10_samples
 
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import open_capture
@@ -50,6 +51,8 @@ def _specimen(protocol: Protocol, keys: list[str], sequence: int, chance: random
         return iex_samples.segment(messages, sequence, protocol=iex_samples.IDS[protocol.name])
     if protocol.name == "nasdaq.itch50":
         return itch_samples.packet([itch_samples.some_message(key, chance) for key in keys], sequence)
+    if protocol.name.startswith("simbench.mbp10"):
+        return mbp10_samples.some_packet(chance, sequence, int(protocol.text_key))
     raise LookupError(f"no specimens of {protocol.name}: add some here")
 
 

@@ -13,7 +13,7 @@ from simbench.protocol.registry import names
 if TYPE_CHECKING:
     from pathlib import Path
 
-OURS = sorted(name for name in names() if name.split(".")[0] in {"cme", "nasdaq", "iex", "deribit"})
+OURS = sorted(name for name in names() if name.split(".")[0] in {"cme", "nasdaq", "iex", "deribit", "simbench"})
 
 
 @pytest.mark.parametrize("protocol", OURS)

@@ -28,9 +28,11 @@ def test_stages_add_up_on_every_wire(wire: dict[str, str], cme: Path) -> None:
     assert total(run, "app_decoded", "decoded_book", "app_done") == total(run, "app_book")
     assert total(run, "send_app", "app_book") == total(run, "send_book")
     assert total(run, "due_send", "send_book") == total(run, "due_book")
+    assert total(run, "due_app", "app_book") == total(run, "due_book")
     if wire["wire"] != "ring":
         assert count["send_hook"] == count["hook_app"] == run.found["received"]
         assert total(run, "send_hook", "hook_app") == total(run, "send_app")
+        assert total(run, "hook_app", "app_book") == total(run, "hook_book")
 
 
 def test_only_what_reached_the_books_has_the_books_stages(itch: Path) -> None:

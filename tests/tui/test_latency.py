@@ -36,7 +36,7 @@ def test_drawn_stage_is_in_the_table(chosen: int, height: int) -> None:
     assert [row for row in rows if title[:12] in row and UNICODE.chosen in row]
 
 
-@pytest.mark.parametrize(("height", "stages", "drawn"), [(11, 10, False), (12, 7, True), (14, 9, True), (30, 10, True)])
+@pytest.mark.parametrize(("height", "stages", "drawn"), [(11, 10, False), (12, 7, True), (14, 9, True), (30, 12, True)])
 def test_little_room_is_shared(height: int, stages: int, drawn: bool) -> None:
     """A histogram leaves room for seven stages at least; where it cannot, the table has the room."""
     rows = painted(STAGES[0][0], height)
