@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
-from benchmarks.__main__ import FIGURES, main
-from benchmarks.handler_time import FEEDS, HandlerTime
-from benchmarks.offline_itch import OfflineItch, compare
-from benchmarks.replay_timing import NULLS, OURS, OURS_FASTER, RUN, SPINNER, SPINNER_FASTER, ReplayTiming
-from benchmarks.report import Range, Report, Section, Target, interval, markdown, show
-from benchmarks.stamping import Recorded, score
-from benchmarks.wire_equality import Way, WireEquality, differences
-from benchmarks.wire_to_application import spread_evenly
+from simbench.bench.figures import FIGURES
+from simbench.bench.handler_time import FEEDS, HandlerTime
+from simbench.bench.offline_itch import OfflineItch, compare
+from simbench.bench.replay_timing import NULLS, OURS, OURS_FASTER, RUN, SPINNER, SPINNER_FASTER, ReplayTiming
+from simbench.bench.report import Range, Report, Section, Target, interval, markdown, show
+from simbench.bench.stamping import Recorded, score
+from simbench.bench.wire_equality import Way, WireEquality, differences
+from simbench.bench.wire_to_application import spread_evenly
 from simbench.capture.reader import open_capture
+from simbench.cli import cli
+from simbench.errors import SimbenchError
 from simbench.measure.histogram import Histogram
 from simbench.session.repeats import Cell, Measured
 from simbench.synth.scenario import generate
@@ -235,9 +238,8 @@ def test_a_wire_that_differs_misses_the_target() -> None:
     assert section.notes == ("20 of 23 types of message occur", "not tried: veth xdp: why")
 
 
-def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_figure_is_refused() -> None:
     """The message names those that there are."""
-    with pytest.raises(SystemExit, match="2"):
-        main(["beauty"])
-    said = capsys.readouterr().err
-    assert all(name in said for name in FIGURES)
+    done = CliRunner().invoke(cli, ["bench", "beauty"], standalone_mode=False)
+    assert isinstance(done.exception, SimbenchError)
+    assert all(name in str(done.exception) for name in FIGURES)

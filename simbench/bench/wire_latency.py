@@ -1,6 +1,6 @@
 """The wires' own send and receive functions beside the bare loop, in interleaved repeats.
 
-    python -m benchmarks.wire_latency --count 50000 --gap-ns 20000 --repeats 5
+    python -m simbench.bench.wire_latency --count 50000 --gap-ns 20000 --repeats 5
 
 Both ends are driven as the replayer and the receiver drive them: first-class functions, one frame prepared ahead of
 its deadline, the time taken just before the commit, frames polled in batches and given back.
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit, types
 
-from benchmarks import bare_loop
-from benchmarks.bare_loop import percentiles, pin, run_together
+from simbench.bench import bare_loop
+from simbench.bench.bare_loop import percentiles, pin, run_together
 from simbench.frame import FRAME
 from simbench.kernel.host import monotonic_ns
 from simbench.wire.contract import (
