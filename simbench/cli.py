@@ -140,6 +140,11 @@ def book(**arguments: Any) -> int:
 @click.option("--recover-cycle", help="From one loop of snapshots to the next, e.g. 500ms; 1s where not given.")
 @click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
 @click.option("--recover-quota", type=click.IntRange(1), help="Requests that are answered; then none.")
+@click.option(
+    "--queues", type=click.IntRange(1), help="Receive queues, each with a thread and books of its own (veth)."
+)
+@click.option("--rules", type=PATH, help="Group and port to queue, as `simbench steer --rules` writes it; else RSS.")
+@click.option("--unpinned", is_flag=True, help="Let sender and receivers migrate between cores.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @HDR
 @JSON_FILE
