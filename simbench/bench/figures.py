@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from simbench.bench import (
+    bursts,
     handler_time,
     memory,
     offline_itch,
@@ -41,6 +42,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "day": wire_equality.wire_equality,
     "recovery": recovery.recovery,
     "cost": recovery_cost.recovery_cost,
+    "bursts": bursts.bursts,
     "terminal": terminal_effect.terminal_effect,
 }
 NEED_VETH: Final = {
@@ -49,6 +51,7 @@ NEED_VETH: Final = {
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
     "recovery": recovery.TITLE,
+    "bursts": bursts.TITLE,
     "terminal": terminal_effect.TITLE,
 }
 
