@@ -86,10 +86,7 @@ class Bursts:
         return (
             name,
             *(f"x{np.median(pace):,.1f}" for pace in paces),
-            *(
-                microseconds(float(np.median([step.latency[share] for step in steps])))
-                for share in ("p50", "p99", "max")
-            ),
+            *(microseconds(value) for value in times),
             f"{sum(worst.lost.values()):,}",
             next(iter(worst.lost), "-"),
             "equal" if all(self.equal[name]) else "differ",
