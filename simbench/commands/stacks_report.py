@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simbench.doctor.hiccups import NOISY
-from simbench.session.effects import CLAIM_NS, effects, ends
+from simbench.session.effects import BYPASS, CLAIM_NS, FEED, WAITING, effects, ends
 from simbench.session.stacks import FEEDS, SHARES, same_digests, same_tops
 from simbench.times import span
 
@@ -29,6 +29,11 @@ METHOD: Final = (
     "processor time of both processes while frames were sent; cores: of their two cores, with interrupts and whatever",
     "else ran there. ratios: the median of the turns (lowest to highest), each of two runs of one turn.",
 )
+KINDS: Final = {
+    BYPASS: "bypass: udp / xdp",
+    WAITING: "waiting: block / spin",
+    FEED: "feed: snapshots / increments",
+}
 QUESTION: Final = {True: "yes", False: "NO", None: "-"}
 
 
@@ -110,14 +115,18 @@ def cost_table(rows: Sequence[Row]) -> Table:
 
 
 def effect_table(found: Sequence[Effect]) -> Table:
-    """Lay out what each change does by itself."""
-    table = _table("effect", "to application p50", "to book p50", "to book p99")
-    for effect in found:
-        slow, fast = effect.slow.cell.title.split(), effect.fast.cell.title.split()
-        same = " ".join(word for word in slow if word in fast)
-        from_, to = (" ".join(word for word in one if word not in other) for one, other in ((slow, fast), (fast, slow)))
-        texts = [_ratio(effect, *what) for what in (("hook_app", 50.0), ("hook_book", 50.0), ("hook_book", 99.0))]
-        table.add_row(f"{effect.kind}: {from_} / {to}, {same}", *texts)
+    """Lay out what each change does by itself, by what is changed."""
+    table = _table("", "to application p50", "to book p50", "to book p99")
+    for kind, title in KINDS.items():
+        effects_of = [effect for effect in found if effect.kind == kind]
+        if effects_of:
+            table.add_row(title, style="bold")
+        for effect in effects_of:
+            slow, fast = effect.slow.cell.title.split(), effect.fast.cell.title.split()
+            same = " ".join(word for word in fast if word in slow)
+            way = f"{same}, {effect.fast.cell.mode}" if kind == BYPASS else same
+            texts = [_ratio(effect, *what) for what in (("hook_app", 50.0), ("hook_book", 50.0), ("hook_book", 99.0))]
+            table.add_row(f"  {way}", *texts)
     return table
 
 
@@ -125,8 +134,19 @@ def _ratio(effect: Effect, stage: str, share: float) -> str:
     if not effect.ratios(stage, share):
         return "-"
     found = effect.ratio(stage, share)
-    spread = f" ({found['lowest']:.3g} to {found['highest']:.3g})" if len(effect.ratios(stage, share)) > 1 else ""
-    return f"{found['ratio']:.3g}{spread}"
+    spread = f" ({times(found['lowest'])} to {times(found['highest'])})" if len(effect.ratios(stage, share)) > 1 else ""
+    return f"{times(found['ratio'])}{spread}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio with two or three digits, one far below 1 as a fraction.
+
+    >>> times(3.14159), times(0.012), times(1234.5)
+    ('3.14', '1/83', '1,234')
+    """
+    if 0 < ratio < 0.1:
+        return f"1/{1 / ratio:,.0f}"
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def end_table(found: Ends) -> Table:
@@ -136,14 +156,14 @@ def end_table(found: Ends) -> Table:
     titles = {"hook_app": "wire to application", "hook_book": "wire to book", "due_book": "due to book"}
     for stage, title in titles.items():
         pairs = [figures[stage][name] for name in ("p50", "p99", "p999")]
-        table.add_row(title, *(f"{span(slow)} : {span(fast)} ({slow / max(1, fast):.3g} x)" for slow, fast in pairs))
+        table.add_row(title, *(f"{span(slow)} : {span(fast)} ({times(slow / max(1, fast))} x)" for slow, fast in pairs))
     return table
 
 
 def claim(found: Ends) -> list[str]:
     """Say what is claimed of the two ends, what was lost here, and which step between them does how much."""
     lost = [sum(run.lost for run in row.runs) for row in (found.traditional, found.optimised)]
-    steps = [f"{step.kind} {step.ratio('hook_book', 50.0)['ratio']:.3g} x" for step in found.steps]
+    steps = [f"{step.kind} {times(step.ratio('hook_book', 50.0)['ratio'])} x" for step in found.steps]
     return [
         f"published comparisons: {span(CLAIM_NS[0])} against {span(CLAIM_NS[1])}, and collapse against calm",
         f"frames lost here: {lost[0]:,} against {lost[1]:,}",

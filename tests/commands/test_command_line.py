@@ -24,6 +24,7 @@ COMMANDS = (
     "receive",
     "serve",
     "demo",
+    "stacks",
     "verify",
     "golden",
     "generate",

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from simbench.commands.stacks_json import told
-from simbench.commands.stacks_report import layout
+from simbench.commands.stacks_report import layout, times
 from simbench.feed.definition import dump
 from simbench.measure.histogram import Histogram
 from simbench.measure.telemetry import STAGES
@@ -146,10 +146,18 @@ def test_a_cell_that_is_not_to_be_had_is_said_in_its_row() -> None:
     assert found["ends"]["optimised"] == "increments xdp generic spin"
 
 
-@pytest.mark.parametrize("ns", [0, 999, 123_456_789, 12_345_678_901])
-def test_the_report_fits_120_columns(ns: int) -> None:
-    """Whatever the figures: no line is folded or cut."""
-    rows = rows_of({cell.title: ns for cell in CELLS})
+def test_ratios_are_short() -> None:
+    """Two or three digits, whichever side of 1."""
+    assert [times(ratio) for ratio in (0.0, 0.000123, 0.0999, 0.1, 1.0, 9.876, 99.5, 123_456.7)] == [
+        "0", "1/8,130", "1/10", "0.1", "1", "9.88", "99.5", "123,457",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ns", [0, 999, 1_234_567])
+@pytest.mark.parametrize("spread", [1, 4_321])
+def test_the_report_fits_120_columns(ns: int, spread: int) -> None:
+    """Whatever the figures, and however far apart the cells: no line is folded or cut."""
+    rows = rows_of({cell.title: ns * spread ** (number % 2) for number, cell in enumerate(CELLS)})
     out = text(rows, 400)
     assert max(map(len, out.splitlines())) <= 120
 
