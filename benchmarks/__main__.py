@@ -19,6 +19,7 @@ from benchmarks import (
     host,
     memory,
     offline_itch,
+    queues,
     recovery,
     recovery_cost,
     replay_timing,
@@ -45,6 +46,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "timing": replay_timing.replay_timing,
     "latency": wire_to_application.wire_to_application,
     "handler": handler_time.handler_time,
+    "queues": queues.queues,
     "offline": offline_itch.offline_itch,
     "memory": memory.memory,
     "startup": startup.startup,
@@ -57,6 +59,7 @@ NEED_VETH: Final = {
     "timing": replay_timing.TITLE,
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
+    "queues": queues.TITLE,
     "recovery": recovery.TITLE,
 }
 
