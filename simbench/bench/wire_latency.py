@@ -54,7 +54,7 @@ def measure(cell: str, count: int, gap_ns: int) -> dict[str, Any]:
     sent, hook, app = (np.zeros(count, np.int64) for _ in range(3))
     got: list[int] = []
     with open_wire("veth", **options) as wire, open_sender(wire.sender) as near, open_receiver(wire.receiver) as far:
-        source = np.frombuffer(bytearray(_frame()), np.uint8)
+        source = np.frombuffer(bytearray(plain_frame()), np.uint8)
         frames = np.zeros(64, FRAME)
 
         def take() -> None:
@@ -139,7 +139,7 @@ def _send(prepare: Any, commit: Any, words: Words, memory: Bytes, source: Bytes,
         commit(words, 1)
 
 
-def _frame() -> bytes:
+def plain_frame() -> bytes:
     """Return a frame of LENGTH bytes that a UDP socket accepts: its UDP checksum is absent."""
     host, port = GROUP.split(":")
     group, length = socket.inet_aton(host), LENGTH - 14

@@ -146,6 +146,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
             "book": result.build(receiver, _capture(config, worker)),
             "stages": worker.stages(),
             "hiccups": worker.hiccups(),
+            "scheduling": worker.scheduling,
             "received": int(worker.live[live.RECEIVED]),
             "drops": {name: count for name, count in end.counters().items() if count},
             "unstamped": int(worker.live[live.UNSTAMPED]),

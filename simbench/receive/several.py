@@ -172,10 +172,7 @@ class Several:
         """
         workers = self.workers
         received = sum(int(worker.live[live.RECEIVED]) for worker in workers)
-        left_out: dict[str, int] = {}
-        for worker in workers:
-            for name, count in worker.dissector.left_out().items():
-                left_out[name] = left_out.get(name, 0) + count
+        left_out = _added([worker.dissector.left_out() for worker in workers])
         last = max(worker.receiver.counter(pipeline.NOW) for worker in workers)
         capture = {**capture, "frames": received, "last_ns": str(last), "left_out": left_out}
         stages = {name: histogram.summary() for name, histogram in t.histograms(self._telemetry).items()}
@@ -183,6 +180,7 @@ class Several:
             "book": joined.build([worker.receiver for worker in workers], self._owners, capture),
             "stages": stages,
             "hiccups": _hiccups([worker.hiccups() for worker in workers]),
+            "scheduling": _added([worker.scheduling for worker in workers]),
             "received": received,
             "drops": _drops([queue.end for queue in self.queues]),
             "unstamped": sum(int(worker.live[live.UNSTAMPED]) for worker in workers),
@@ -219,15 +217,19 @@ class Several:
             "drops": _drops([end]),
             "stages": worker.stages(),
             "hiccups": worker.hiccups(),
+            "scheduling": worker.scheduling,
         }
 
 
 def _drops(ends: Sequence[ReceiverEnd]) -> dict[str, int]:
+    return _added([{name: count for name, count in end.counters().items() if count} for end in ends])
+
+
+def _added(each: Sequence[dict[str, int]]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for end in ends:
-        for name, count in end.counters().items():
-            if count:
-                found[name] = found.get(name, 0) + count
+    for counts in each:
+        for name, count in counts.items():
+            found[name] = found.get(name, 0) + count
     return found
 
 

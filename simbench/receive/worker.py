@@ -19,6 +19,7 @@ from simbench.measure import telemetry as t
 from simbench.receive import live as w
 from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, STOPPED, TIMED, advance
 from simbench.receive.receiver import FLOWS, Receiver
+from simbench.receive.scheduling import scheduling, since
 from simbench.replay import control as c
 from simbench.wire.contract import UNMATCHED
 
@@ -90,6 +91,7 @@ class Worker:
         self._dissect = pointer(dissect, DISSECT_SIGNATURE)
         self._advance = pointer(advance, SIGNATURE)
         self.failure: BaseException | None = None
+        self.scheduling: dict[str, int] = {}  # what befell the thread, once it has ended
         self._ended_at = 0  # clock when the replayer was first seen to have ended
         self._awaited_at = 0  # clock when frames were last left where they are, for an answer to come first
         self._client = client
@@ -126,6 +128,7 @@ class Worker:
             self.live[w.STOP] = 1
             self._call()  # everything is loaded and touched before the first frame comes
             self.live[w.STOP] = 0
+            before = scheduling()
             self._telemetry[t.STATE] = t.RUNNING
             self._ready()
             while True:
@@ -141,6 +144,7 @@ class Worker:
                 else:
                     self.receiver.serve(status, self._frames, self.dissector.flows)
                 self._hold()
+            self.scheduling = since(before, scheduling())
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which tells the user
             self.failure = error
 

@@ -253,6 +253,7 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
         "timing": received.get("timing", {}),
         "bursts": received.get("bursts"),
         "hiccups": received["hiccups"],
+        "scheduling": received["scheduling"],
         "polls": received["polls"],
         "unstamped": received["unstamped"],
         "unmatched": received["unmatched"],

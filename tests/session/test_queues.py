@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from growing_feeds import with_channels
 from runs import under_way, until
-from small_feeds import ITCH, MDP3, make, rebuilt
+from small_feeds import ITCH, MDP3, frames, make, rebuilt, rewrite
 
 from simbench.cli import cli
 from simbench.errors import SimbenchError
 from simbench.receive.offline import open_source
 from simbench.session import Plan, Session, run_quietly
 from simbench.steering.load import weigh
-from simbench.steering.rules import dump
+from simbench.steering.rules import Rule, dump
 from simbench.steering.schemes import schemes
 from simbench.stress.align import merge
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simbench.receive.offline import Source
-    from simbench.steering.rules import Rule
     from simbench.steering.schemes import Scheme
     from simbench.wire.probe import Capabilities
 
@@ -131,6 +130,39 @@ def test_rules_that_tear_channels_apart_hand_over_as_well(
     assert found["steering"]["unnamed"] == sum(lines.values())
     assert found["queues"][0]["handed_over"] == sum(lines[name] for name in torn)
     assert found["queues"][1]["taken_over"] == sum(lines[name] for name in torn)
+
+
+@pytest.mark.parametrize("steering", ["rules", "RSS"])
+def test_losses_are_found_on_their_queue(steering: str, can_veth: None, tmp_path: Path) -> None:
+    """Holes of both lines end as the same records, with the same books, at a pace that keeps the lines together."""
+    path = make(tmp_path / "whole", ITCH, 1500, rate=3000.0)
+    kept = [frame for frame in frames(path, ITCH) if frame.sequence % 40 or not frame.units]
+    text = (path.parent / "feed.toml").read_text(encoding="utf-8")
+    lossy = open_source(rewrite(tmp_path / "lossy", kept, text))
+    expected = rebuilt(lossy.capture.path)
+    _, rules = steered(lossy, 8)
+    if steering == "rules":
+        rules = tuple(Rule(rule.group, 5, rule.channel) for rule in rules)
+    found = run_quietly(lossy, wire="veth", queues=8, wait="block", rules=rules if steering == "rules" else None)
+
+    def told(result: dict[str, Any]) -> list[Any]:
+        return [[gap["first"], gap["last"], gap["outcome"]] for gap in result["channels"][0]["gaps"]]
+
+    assert told(found["book"]) == told(expected) != []
+    assert found["book"]["books"] == expected["books"]
+    assert found["book"]["channels"][0]["digest_orders"] == expected["channels"][0]["digest_orders"]
+    assert len([queue for queue in found["queues"] if queue["channels"]]) == 1
+
+
+def test_loops_of_snapshots_land_on_their_channels_queue(can_veth: None, source: Source) -> None:
+    """The flows that the replayer makes have no rule and tear nothing apart."""
+    _, rules = steered(source, 2)
+    found = run_quietly(source, queues=2, rules=rules, recover="snapshot", **FAST)
+
+    assert found["steering"]["split"] == []
+    assert {queue["handed_over"] for queue in found["queues"]} == {0}
+    assert found["book"]["capture"]["recovery_datagrams"] > 0
+    assert {snapshot for channel in found["book"]["channels"] for snapshot in channel["snapshots"].items()}
 
 
 def test_a_second_lap_is_one_on_every_queue(can_veth: None, source: Source, expected: dict[str, Any]) -> None:
