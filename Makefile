@@ -31,7 +31,7 @@ test: lint
 
 bench: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/simbench bench
 
 fuzz: setup
 	@$(BIN)/python tests/fuzz/run.py

@@ -23,7 +23,7 @@ click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
-        {"name": "Measure", "commands": ["budget", "stacks", "stress"]},
+        {"name": "Measure", "commands": ["budget", "stacks", "stress", "bench"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -140,6 +140,11 @@ def book(**arguments: Any) -> int:
 @click.option("--recover-cycle", help="From one loop of snapshots to the next, e.g. 500ms; 1s where not given.")
 @click.option("--recover-partial", type=click.IntRange(1), help="Most messages in an answer.")
 @click.option("--recover-quota", type=click.IntRange(1), help="Requests that are answered; then none.")
+@click.option(
+    "--queues", type=click.IntRange(1), help="Receive queues, each with a thread and books of its own (veth)."
+)
+@click.option("--rules", type=PATH, help="Group and port to queue, as `simbench steer --rules` writes it; else RSS.")
+@click.option("--unpinned", is_flag=True, help="Let sender and receivers migrate between cores.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @HDR
 @JSON_FILE
@@ -295,6 +300,17 @@ def budget(**arguments: Any) -> int:
 def stacks(**arguments: Any) -> int:
     """Compare the traditional stack with the optimised one, and every cell between: sockets, waiting, kind of feed."""
     from simbench.commands.stacks import stacks as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.argument("figures", nargs=-1)
+@click.option("--quick", is_flag=True, help="Fewer repeats, shorter captures: to try it.")
+@click.option("--markdown", type=PATH, help="Write the tables there, as the README has them.")
+def bench(**arguments: Any) -> int:
+    """Take the figures of the README, each beside its peer in the same run; some of them by name."""
+    from simbench.commands.bench import bench as command
 
     return command(**arguments)
 

@@ -61,6 +61,12 @@ RESET: Final = 21  # the channel: all its books are empty, instrument sequences 
 # One instrument: empty, every level known, to be filled by what follows; says what it is at, in instrument_sequence or
 # in order (CHAINED). Where books are known from snapshots, what follows is FROM_SNAPSHOT up to END and may be compared.
 SNAPSHOT: Final = 22
+# One instrument: what follows is FROM_SNAPSHOT and belongs to what a SNAPSHOT with the same `other` began.
+# orders: which part of it this is, above 1.
+SNAPSHOT_PART: Final = 23
+# The channel: its sequences from `sequence` to `other` never came; other below sequence where none is known to be
+# missing. What a receiver says itself, for books whose instruments have no sequences of their own.
+LOST: Final = 24
 
 # Kinds that leave every book as it is.
 DEFINE: Final = 30  # see define() in protocol/contract.py for the fields
@@ -79,3 +85,4 @@ FROM_SNAPSHOT: Final = 1 << 1
 KEEP_PRIORITY: Final = 1 << 2
 NOT_PRINTABLE: Final = 1 << 3  # an execution that volume statistics leave out
 CHAINED: Final = 1 << 4  # order: id of the change, which all events of it share; other: id of the one before it
+ANEW: Final = 1 << 5  # of LOST: the channel's sequences begin anew, and those so far name nothing any more

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHANNELS = 20
 LATE_NS = 5_000_000  # less than a hole is waited for
 HEAD = 20  # bytes of a MoldUDP64 header, which is not kept of a packet that waits
-DAMAGE = b"\xff\xf0"  # where a MoldUDP64 message has its length: longer than any packet
+DAMAGE = b"I"  # the longest type: no other message is long enough for it
 
 
 def feed(path: Path) -> str:
@@ -40,7 +40,7 @@ def with_damage(folder: Path) -> Path:
     every = frames(path, ITCH)
     for frame in every:
         if frame.units and frame.sequence % 2:
-            frame.patch(HEAD, DAMAGE)
+            frame.patch(HEAD + 2, DAMAGE)
     return rewrite(folder / "damage", every, feed(path))
 
 

@@ -115,14 +115,14 @@ class Decoder:
         data = np.frombuffer(payload, np.uint8).copy()
         return int(self.protocol.frame(data, 0, len(data), self.state, self.header))
 
-    def decode(self, payload: bytes, skip: int = 0) -> tuple[int, np.ndarray[Any, Any]]:
-        """Frame and decode a datagram; return decode's result and the events."""
+    def decode(self, payload: bytes, skip: int = 0, end: int | None = None) -> tuple[int, np.ndarray[Any, Any]]:
+        """Frame a datagram and decode it, or what is before `end` of it; return decode's result and the events."""
         assert self.frame(payload) == 0
         data = np.frombuffer(payload, np.uint8).copy()
         header = self.header[0]
         self.state[SEQUENCE], self.state[SENT], self.state[UNITS] = header["first"], header["sent"], header["units"]
-        start, end = int(header["start"]), int(header["end"])
-        result = int(self.protocol.decode(data, start, end, skip, self.state, self.events))
+        start, behind = int(header["start"]), int(header["end"])
+        result = int(self.protocol.decode(data, start, behind if end is None else end, skip, self.state, self.events))
         return result, self.events[: result if result >= 0 else -1 - result]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from simbench.book.layout import (
     AWAITED,
+    AWAITED_BY_PACKET,
     CHANNEL_COUNT,
     CHANNEL_DEPTH,
     CHANNEL_IMPLIED_DEPTH,
@@ -138,7 +139,7 @@ def new_memory(
     """
     limits = limits or Limits()
     by_level = any(channel.kind == "level" for channel in channels)
-    if any(channel.snapshots == AWAITED for channel in channels):
+    if any(channel.snapshots in {AWAITED, AWAITED_BY_PACKET} for channel in channels):
         room = replace(room, waiting=WAIT_ROWS)
     memory = _lay(len(channels), _at_least(room, limits, by_level=by_level))
     memory[MOST_INSTRUMENTS] = limits.instruments

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simbench.book import block, check, digest, engine, ladder, layout
+from simbench.book.emptying import empty_channel
 from simbench.book.instruments import find_instrument, judge
 from simbench.event import ASK, BID, IMPLIED_ASK, IMPLIED_BID
 
@@ -91,7 +92,7 @@ class Books:
             channel: its number.
             time: of the restart, ns.
         """
-        engine.empty_channel(self.memory, channel, time, -1, layout.UNKNOWN)
+        empty_channel(self.memory, channel, time, -1, layout.UNKNOWN, layout.INT64_MAX)
         judge(self.memory, channel, time)
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simbench import event
 from simbench.book import orders
 from simbench.book.contract import APPLY_SIGNATURE
+from simbench.book.emptying import empty_channel
 from simbench.book.instruments import (
     count_anomaly,
     define,
@@ -25,22 +26,17 @@ from simbench.book.instruments import (
 from simbench.book.layout import (
     AHEAD,
     AHEAD_MASK,
-    AWAITED,
+    AWAITED_BY_PACKET,
     BEFORE,
-    BEFORE_LAST,
     BEHIND,
     BY_LEVEL,
+    BY_ORDER,
     BY_PRICE,
-    CHANNEL,
     CHANNEL_COUNT,
     CHANNEL_KIND,
-    CHANNEL_REACHED,
-    CHANNEL_RESET_TIME,
     CHANNEL_SNAPSHOTS,
-    CHANNEL_WAS_RESET,
     CHANNEL_WORDS,
     CHANNELS,
-    CONFIRMED,
     CURRENT,
     DEPTH,
     EMPTY,
@@ -49,11 +45,8 @@ from simbench.book.layout import (
     IMPLIED_DEPTH,
     INSTRUMENT_COUNT,
     INSTRUMENT_ROOM,
-    INSTRUMENT_WORDS,
-    INSTRUMENTS,
     INT64_MAX,
     KEY,
-    LADDER,
     LADDER_LIMIT,
     LADDER_ROOM,
     LADDER_TOP,
@@ -67,11 +60,9 @@ from simbench.book.layout import (
     MOST_LADDERS,
     MOST_LEVELS,
     MOST_ORDERS,
-    NEEDED,
     NO_ROOM,
     NODE_COUNT,
     NODE_ROOM,
-    NONE,
     ORDER_COUNT,
     ORDER_MASK,
     ORDER_ROOM,
@@ -83,9 +74,7 @@ from simbench.book.layout import (
     REASON,
     REQUIRED,
     RESCALED,
-    RESTARTED,
     SEQUENCE,
-    SNAPSHOT_UNDER_WAY,
     STALE_SINCE,
     STATE,
     STATUS_CODE,
@@ -96,10 +85,11 @@ from simbench.book.layout import (
     VERSION,
 )
 from simbench.book.levels import address, set_level
+from simbench.book.packet_waiting import lose, pass_or_wait_by_packet, pass_order
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
 from simbench.book.snapshots import admit, leave
 from simbench.book.table import hash_order, hash_price, home
-from simbench.book.waiting import forget, pass_or_wait
+from simbench.book.waiting import pass_or_wait
 from simbench.kernel.pure import direct, direct_as, direct_inlined, prefetch, signed
 
 if TYPE_CHECKING:
@@ -195,14 +185,15 @@ def _fetch_links(memory: Words, channel: int, what: Any, at: int) -> None:
 @direct
 def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
     """Apply any other event; return the word where its instrument begins, -1 where it names none."""
-    if kind == event.RESET:
-        empty_channel(memory, channel, time, 0, EMPTY)
+    if kind in (event.RESET, event.LOST):
+        _apply_to_channel(memory, channel, what, kind, flags, time)
         return -1
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     book = memory[words + CHANNEL_KIND]
     by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
-    known = event.CLEAR <= kind <= event.SNAPSHOT or kind == event.DEFINE or event.TRADE <= kind <= event.NOTE
-    if not (known or (by_number and book == BY_LEVEL) or (kind == event.LEVEL and book == BY_PRICE)):
+    fits = (by_number and book == BY_LEVEL) or (kind == event.LEVEL and book == BY_PRICE)
+    fits = fits or event.CLEAR <= kind <= event.SNAPSHOT or event.TRADE <= kind <= event.NOTE or kind == event.DEFINE
+    if not fits and (kind != event.SNAPSHOT_PART or book != BY_ORDER):
         count_anomaly(memory, channel, FOREIGN_EVENT, 1, time)
         return -1
     key = signed(what["instrument"])
@@ -218,6 +209,9 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
     if snapshots == REQUIRED:
         admitted = admit(memory, channel, instrument, what, kind, flags, time)
         if kind < event.DEFINE and not admitted:
+            return -1
+    elif snapshots == AWAITED_BY_PACKET:
+        if not pass_or_wait_by_packet(memory, channel, instrument, what, kind, flags, time):
             return -1
     elif snapshots != UNUSED and not pass_or_wait(memory, channel, instrument, what, kind, flags, time):
         return -1
@@ -245,6 +239,19 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
 
 
 @direct
+def _apply_to_channel(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> None:
+    """Apply an event that names no instrument and is about all books of the channel."""
+    by_packet = memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_SNAPSHOTS] == AWAITED_BY_PACKET
+    sequence = signed(what["sequence"])
+    if kind == event.RESET:
+        empty_channel(memory, channel, time, 0, EMPTY, max(sequence, 1) if by_packet else INT64_MAX)
+    elif by_packet:
+        lose(memory, channel, sequence, signed(what["other"]), flags & event.ANEW, time)
+    else:
+        count_anomaly(memory, channel, FOREIGN_EVENT, 1, time)
+
+
+@direct
 def _define(memory: Words, channel: int, instrument: int, what: Any, time: int) -> None:
     symbol, middle, end = signed(what["order"]), signed(what["other"]), signed(what["priority"])
     factor, said = signed(what["price"]), signed(what["quantity"])
@@ -268,38 +275,6 @@ def _define(memory: Words, channel: int, instrument: int, what: Any, time: int) 
             empty_ladder(memory, instrument, UNKNOWN)
 
 
-@direct
-def empty_channel(memory: Words, channel: int, time: int, sequence: int, state: int) -> None:
-    """Empty all books of a channel; what is known of its instruments stays.
-
-    Args:
-        memory: the block.
-        channel: its number.
-        time: when.
-        sequence: the last one of every instrument then: 0 where they begin again at 1, -1 where that is not known.
-        state: of levels by number then, EMPTY or UNKNOWN.
-    """
-    words = memory[CHANNELS] + channel * CHANNEL_WORDS
-    memory[words + CHANNEL_WAS_RESET] = 1 + sequence
-    memory[words + CHANNEL_RESET_TIME] = time
-    memory[words + CHANNEL_REACHED] = 0
-    for index in range(memory[INSTRUMENT_COUNT]):
-        instrument = memory[INSTRUMENTS] + index * INSTRUMENT_WORDS
-        if memory[instrument + CHANNEL] == channel:
-            orders.empty_book(memory, channel, instrument, sequence)
-            memory[instrument + SNAPSHOT_UNDER_WAY] = NONE
-            memory[instrument + BEFORE_LAST] = -1
-            memory[instrument + CONFIRMED] = 0
-            memory[instrument + NEEDED] = 0
-            forget(memory, instrument)
-            if memory[words + CHANNEL_SNAPSHOTS] in (REQUIRED, AWAITED) and sequence < 0:
-                memory[instrument + STATE] = UNSYNCHRONISED
-                memory[instrument + STALE_SINCE] = time
-                memory[instrument + REASON] = RESTARTED
-            if memory[instrument + LADDER] >= 0:
-                empty_ladder(memory, instrument, state)
-
-
 @direct_as(APPLY_SIGNATURE)
 def apply(memory: Words, channel: int, events: Events, first: int, last: int) -> int:
     """Apply events[first:last] to the books of a channel and return the index behind the last one applied.
@@ -319,7 +294,8 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
         return last
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     by_price = memory[words + CHANNEL_KIND] == BY_PRICE
-    followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED
+    by_packet = memory[words + CHANNEL_SNAPSHOTS] == AWAITED_BY_PACKET
+    followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED and not by_packet
     # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
     stop = first
     for at in range(first - SLOT_AHEAD, last):
@@ -342,7 +318,10 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
         flags = signed(what["flags"])
         time = signed(what["time"])
         if event.ADD <= kind <= event.MODIFY and not by_price:
-            instrument = orders.apply_order(memory, channel, what, kind, flags, time)
+            if by_packet and not pass_order(memory, channel, what, kind, flags, time):
+                instrument = -1
+            else:
+                instrument = orders.apply_order(memory, channel, what, kind, flags, time)
         else:
             instrument = _apply_other(memory, channel, what, kind, flags, time)
         if instrument >= 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simbench.book.layout import (
     AFTER_GAP,
     AWAITED,
+    AWAITED_BY_PACKET,
     BEFORE_LAST,
     BEST,
     BY_LEVEL,
@@ -18,8 +19,10 @@ from simbench.book.layout import (
     CHANNEL_DEPTH,
     CHANNEL_IMPLIED_DEPTH,
     CHANNEL_KIND,
+    CHANNEL_LOST,
     CHANNEL_PRICE_EXPONENT,
     CHANNEL_QUANTITY_EXPONENT,
+    CHANNEL_REACHED,
     CHANNEL_SNAPSHOTS,
     CHANNEL_TOUCHED,
     CHANNEL_WAS_RESET,
@@ -55,6 +58,7 @@ from simbench.book.layout import (
     LAST_TIME,
     LEFT_OUT,
     LOW,
+    NEEDED,
     NO_ROOM,
     OTHER,
     PLACE_CHANNEL,
@@ -112,6 +116,9 @@ def leave_out(memory: Words, instrument: int, time: int) -> None:
     count_anomaly(memory, memory[instrument + CHANNEL], NO_ROOM, 1, time)
     make_stale(memory, instrument, LEFT_OUT, time)
     memory[instrument + REASON] = LEFT_OUT
+    words = memory[CHANNELS] + memory[instrument + CHANNEL] * CHANNEL_WORDS
+    if memory[words + CHANNEL_SNAPSHOTS] == AWAITED_BY_PACKET:
+        memory[instrument + NEEDED] = max(memory[instrument + NEEDED], memory[words + CHANNEL_REACHED])
 
 
 @direct_inlined
@@ -161,8 +168,10 @@ def find_or_new(memory: Words, channel: int, key: int) -> int:
     memory[instrument + IMPLIED_DEPTH] = memory[defaults + CHANNEL_IMPLIED_DEPTH]
     memory[instrument + LADDER] = -1
     memory[instrument + BEFORE_LAST] = -1
-    unknown = memory[defaults + CHANNEL_SNAPSHOTS] in (REQUIRED, AWAITED) and memory[defaults + CHANNEL_WAS_RESET] == 0
+    snapshots = memory[defaults + CHANNEL_SNAPSHOTS]
+    unknown = snapshots in (REQUIRED, AWAITED, AWAITED_BY_PACKET) and memory[defaults + CHANNEL_WAS_RESET] == 0
     memory[instrument + STATE] = UNSYNCHRONISED if unknown else CURRENT
+    memory[instrument + NEEDED] = memory[defaults + CHANNEL_LOST]
     for side in range(4):
         memory[instrument + SIDES + side * SIDE_WORDS + ROOT] = -1
         memory[instrument + SIDES + side * SIDE_WORDS + LAST] = -1

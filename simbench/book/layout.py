@@ -86,19 +86,22 @@ CHANNEL_TOUCHED: Final = 6  # instruments that the present exchange event has ch
 CHANNEL_WAS_RESET: Final = 7  # since then books that were never seen are known to be empty
 CHANNEL_ANOMALIES: Final = 8  # three words a kind: count, time of the first, time of the last
 CHANNEL_RESET_TIME: Final = 63  # when all its books were last emptied
-CHANNEL_SNAPSHOTS: Final = 64  # what snapshots are to its books, of the four below
+CHANNEL_SNAPSHOTS: Final = 64  # what snapshots are to its books, of the five below
 CHANNEL_SNAPSHOT_COUNTS: Final = 65  # in the order of SNAPSHOT_COUNTS
 CHANNEL_REACHED: Final = 72  # highest sequence of the channel that an event had, where books wait
+CHANNEL_LOST: Final = 73  # highest sequence of the channel that is lost, where books wait by packet; 0 none
 CHANNEL_WORDS: Final = 80
 
 UNUSED: Final = 0  # what a book misses makes it stale, and nothing is done about it
 REQUIRED: Final = 1  # a book is known from a snapshot on (snapshots.py)
 AWAITED: Final = 2  # a book that missed something waits for one (waiting.py)
 REFRESHES: Final = 3  # or is emptied and goes on
+AWAITED_BY_PACKET: Final = 4  # what the channel lost may be any book's, and all wait for one (packet_waiting.py)
 
 WAIT_WORDS: Final = 16  # of a waiting event: the next one of its instrument, then the fields of EVENT
 WAIT_SEQUENCE: Final = 6  # its instrument's
 WAIT_TIME: Final = 13
+WAIT_PACKET: Final = 14  # the channel's
 WAIT_ROWS: Final = 1 << 16  # 8 MiB: what 100 instruments send in some seconds
 
 BY_ORDER: Final = 0
@@ -203,7 +206,7 @@ INSTRUMENT: Final = np.dtype(
         ("left", "i8"),  # of a comparison: levels that the snapshot has not had yet
         ("mark", "i8"),  # of a comparison: zero when the levels of book and snapshot were the same
         ("confirmed", "i8"),  # of a book that may wait: the channel's sequence up to which it is known to be right
-        ("needed", "i8"),  # while stale: instrument sequence that a snapshot has to be at
+        ("needed", "i8"),  # while it waits: instrument sequence, or the channel's, that a snapshot has to be at
         ("first", "i8"),  # row of the first event that waits; 0 none
         ("last", "i8"),
         ("next", "i8"),  # while its queue goes into its book: 1 + DRAINING of the one after it; else 0
@@ -211,7 +214,8 @@ INSTRUMENT: Final = np.dtype(
         ("from", "i8"),  # what `confirmed` was before the last snapshot
         ("placed", "i8"),  # sequence of the channel that this snapshot was taken at
         ("reason", "i8"),  # why it is not current, of REASONS
-        ("spare", "i8", (6,)),
+        ("part", "i8"),  # of the snapshot that fills it: the next one; 0 none
+        ("spare", "i8", (5,)),
     ]
 )
 INSTRUMENT_WORDS: Final = 64
@@ -256,6 +260,7 @@ STALE_SINCE: Final = 54
 RESTORED_FROM: Final = 55
 PLACED: Final = 56
 REASON: Final = 57
+NEXT_PART: Final = 58
 
 # Words of a side within the instrument.
 SIDE_WORDS: Final = 4
@@ -347,7 +352,8 @@ class BookChannel:
         kind: "order" (order by order), "price" (levels by price) or "level" (levels by number).
         depth: levels a side in books by number where no definition says otherwise; 0 unlimited.
         implied_depth: likewise on the implied sides.
-        snapshots: what they are to its books: UNUSED, REQUIRED, AWAITED or REFRESHES; nothing order by order.
+        snapshots: what they are to its books: UNUSED, REQUIRED, AWAITED, REFRESHES or AWAITED_BY_PACKET; order by
+            order it is UNUSED or the last of these.
     """
 
     name: str

@@ -12,9 +12,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from simbench import event
-from simbench.book.layout import ANOMALIES, AWAITED, NO_PRICE, REFRESHES, REQUIRED, SNAPSHOT_COUNTS, WAIT_ROWS
+from simbench.book.layout import (
+    ANOMALIES,
+    AWAITED,
+    AWAITED_BY_PACKET,
+    NO_PRICE,
+    REFRESHES,
+    REQUIRED,
+    SNAPSHOT_COUNTS,
+    WAIT_ROWS,
+)
 from simbench.book.reference_book import EMPTY, Book, Empty, Level, Order
 from simbench.book.reference_json import book_json, digest_of
+from simbench.book.reference_packets import PacketWaiting
 from simbench.book.reference_snapshots import admit, leave
 from simbench.book.reference_waiting import Waiting
 
@@ -43,7 +53,10 @@ class ReferenceBooks:
         self.was_reset: set[int] = set()
         self.touched: dict[int, set[Book]] = {number: set() for number in range(len(self.channels))}
         self.counts: list[Counter[str]] = [Counter() for _ in self.channels]
-        self.waiting = [Waiting(waiting) for _ in self.channels]
+        self.waiting = [
+            PacketWaiting(waiting) if described.snapshots == AWAITED_BY_PACKET else Waiting(waiting)
+            for described in self.channels
+        ]
 
     def apply(self, channel: int, what: Any) -> None:
         """Apply one EVENT record, and what has waited for it."""
@@ -56,8 +69,9 @@ class ReferenceBooks:
         kind, flags = fields["kind"], fields["flags"]
         book = self._dispatch(channel, kind, fields)
         sequence = fields["instrument_sequence"]
-        quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT or self.channels[channel].snapshots == REQUIRED
-        if book is not None and sequence and not quiet:
+        quiet = flags & event.FROM_SNAPSHOT or kind == event.SNAPSHOT
+        follows = self.channels[channel].snapshots not in {REQUIRED, AWAITED_BY_PACKET}
+        if book is not None and sequence and follows and not quiet:
             self._follow(channel, book, sequence, fields["time"])
         if flags & event.END:
             for changed in self.touched[channel]:
@@ -73,12 +87,13 @@ class ReferenceBooks:
     def reset(self, channel: int, time: int) -> None:
         """Forget a channel's books; see Books.reset."""
         self.was_reset.discard(channel)
+        self.waiting[channel].lost = 0
         for book in self._books_of(channel):
             self._begin_again(channel, book)
             book.ladders = [[None] * book.depth(side) for side in range(4)]
             book.sequence, book.crossed = -1, False
             book.state = "current"
-            if book.channel.snapshots in {REQUIRED, AWAITED}:
+            if book.channel.snapshots in {REQUIRED, AWAITED, AWAITED_BY_PACKET}:
                 book.state, book.reason, book.since = "unsynchronised", "restart", time
         self.touched[channel].clear()
 
@@ -118,7 +133,8 @@ class ReferenceBooks:
     def _book(self, channel: int, key: int) -> Book:
         if (channel, key) not in self.books:
             described = self.channels[channel]
-            self.books[channel, key] = Book(described, key, after_reset=channel in self.was_reset)
+            self.books[channel, key] = book = Book(described, key, after_reset=channel in self.was_reset)
+            book.needed = self.waiting[channel].lost
         return self.books[channel, key]
 
     def _follow(self, channel: int, book: Book, sequence: int, time: int) -> None:
@@ -132,18 +148,31 @@ class ReferenceBooks:
 
     def _dispatch(self, channel: int, kind: int, what: dict[str, int]) -> Book | None:
         kept = self.channels[channel].kind
+        waiting, count, touch = self.waiting[channel], partial(self._count, channel), partial(self._touch, channel)
+        policy = self.channels[channel].snapshots
         if event.ADD <= kind <= event.MODIFY and kept != "price":
+            if policy == AWAITED_BY_PACKET and what["instrument"]:
+                book = self._book(channel, what["instrument"])
+                if not waiting.passes(book, what, count, touch):
+                    return None
             return self._order(channel, kind, what)
         if kind == event.RESET:
             self.was_reset.add(channel)
+            waiting.lost = 0
             for book in self._books_of(channel):
-                self._begin_again(channel, book)
-                book.sequence, book.state = 0, "current"
+                if book.placed == 0 or book.placed < what["sequence"]:  # else its snapshot is from behind the reset
+                    self._begin_again(channel, book)
+                    book.sequence, book.state = 0, "current"
+            return None
+        if kind == event.LOST and policy == AWAITED_BY_PACKET:
+            known = waiting.lose(self._books_of(channel), what, count, known=channel in self.was_reset)
+            self.was_reset = self.was_reset - {channel} | ({channel} if known else set())
             return None
         by_number = event.LEVEL_NEW <= kind <= event.LEVEL_OVERLAY
         whole = kind in {event.CLEAR, event.SNAPSHOT}
         quiet = kind == event.DEFINE or event.TRADE <= kind <= event.NOTE
         fits = (by_number and kept == "level") or (kind == event.LEVEL and kept == "price")
+        fits = fits or (kind == event.SNAPSHOT_PART and kept == "order")
         if not (whole or quiet or fits):
             self._count(channel, "foreign_event")
             return None
@@ -151,11 +180,9 @@ class ReferenceBooks:
             self._count(channel, "unknown_instrument", int(not quiet))
             return None
         book = self._book(channel, what["instrument"])
-        policy, count = self.channels[channel].snapshots, partial(self._count, channel)
         if policy == REQUIRED and not admit(book, what, count) and not quiet:
             return None
-        touch = partial(self._touch, channel)
-        if policy in {AWAITED, REFRESHES} and not self.waiting[channel].passes(book, what, count, touch):
+        if policy in {AWAITED, REFRESHES, AWAITED_BY_PACKET} and not waiting.passes(book, what, count, touch):
             return None
         if by_number:
             self._by_number(channel, book, kind, what)
@@ -337,7 +364,7 @@ class ReferenceBooks:
     def _begin_again(self, channel: int, book: Book) -> None:
         self._empty(channel, book)
         book.doing, book.whole = "nothing", True
-        book.confirmed = book.needed = self.waiting[channel].reached = 0
+        book.confirmed = book.needed = book.placed = book.parts = self.waiting[channel].reached = 0
         self.waiting[channel].forget(book)
 
     def _define(self, channel: int, book: Book, what: dict[str, int]) -> None:

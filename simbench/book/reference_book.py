@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sortedcontainers import SortedDict
 
 from simbench import event
-from simbench.book.layout import AWAITED, DEPTH_LIMIT, REQUIRED
+from simbench.book.layout import AWAITED, AWAITED_BY_PACKET, DEPTH_LIMIT, REQUIRED
 from simbench.book.reference_json import SIDES
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Book:
             [EMPTY if after_reset else None] * self.depth(side) for side in range(4)
         ]
         self.sequence = 0 if after_reset else -1
-        self.state = "unsynchronised" if channel.snapshots in {REQUIRED, AWAITED} and not after_reset else "current"
+        needs_one = channel.snapshots in {REQUIRED, AWAITED, AWAITED_BY_PACKET}
+        self.state = "unsynchronised" if needs_one and not after_reset else "current"
         self.reason = "no_snapshot"  # why it is not current, and since when
         self.since = 0
         self.began = False  # whether anything of it has come
@@ -75,7 +76,9 @@ class Book:
         self.changed = 0
         self.doing = "nothing"  # with the snapshot that is under way: "fill", "compare", "leave"
         self.confirmed = 0  # sequence of the channel up to which the book is known to be right
-        self.needed = 0  # while it waits: sequence that a snapshot has to be at
+        self.needed = 0  # while it waits: sequence, its own or the channel's, that a snapshot has to be at
+        self.placed = 0  # sequence of the channel that the last snapshot was taken at, where books wait by that
+        self.parts = 0  # that have come of the snapshot that fills it
         self.queue: list[dict[str, int]] = []  # events that wait
         self.seen: Counter[tuple[int, int, int, int]] = Counter()  # levels of the snapshot to compare with
 

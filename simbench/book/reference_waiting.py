@@ -9,7 +9,7 @@ from simbench import event
 from simbench.book.layout import REFRESHES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from simbench.book.reference_book import Book
 
@@ -24,11 +24,13 @@ class Waiting:
     Attributes:
         room: events that may wait, of all instruments together.
         reached: highest sequence of the channel that an event had.
+        lost: highest one that never came, where books wait by that; 0 none.
         filled: books that a snapshot has filled, and whose queues go into them now; the last one first.
     """
 
     room: int
     reached: int = 0
+    lost: int = 0
     filled: list[Book] = field(default_factory=list)
 
     def passes(self, book: Book, what: Fields, count: Count, touch: Callable[[Book], None]) -> bool:
@@ -45,8 +47,8 @@ class Waiting:
             return self._snapshot(book, what, count)
         self.reached = max(self.reached, packet)
         if sequence == 0:
-            return kind >= event.DEFINE or not _waits(book)
-        if not _waits(book):
+            return kind >= event.DEFINE or not waits(book)
+        if not waits(book):
             if sequence <= book.sequence and packet <= book.confirmed:
                 count("covered", 1)
                 return False
@@ -65,17 +67,17 @@ class Waiting:
                 book.state, book.confirmed = "current", packet
                 return True
             book.since, book.needed = what["time"], sequence - 1
-        self._wait(book, what, count)
+        self._wait(book, what, sequence, count)
         return False
 
-    def _wait(self, book: Book, what: Fields, count: Count) -> None:
+    def _wait(self, book: Book, what: Fields, place: int, count: Count) -> None:
         if self.room:
             self.room -= 1
             book.queue.append(what)
         else:
             count("overflowed", 1)
             self.forget(book)
-            book.needed = what["instrument_sequence"]
+            book.needed = place
 
     def forget(self, book: Book) -> None:
         """Empty a book's queue."""
@@ -87,7 +89,7 @@ class Waiting:
             book.doing = "leave"
             if self._helps(book, what):
                 book.doing, book.reason, book.confirmed = "fill", "unfinished", what["other"]
-            elif what["instrument_sequence"] == book.sequence and not _waits(book):
+            elif what["instrument_sequence"] == book.sequence and not waits(book):
                 book.confirmed = max(book.confirmed, what["other"])
                 count("confirming", 1)
             else:
@@ -104,13 +106,13 @@ class Waiting:
 
     def _helps(self, book: Book, what: Fields) -> bool:
         at = what["instrument_sequence"]
-        return at >= book.needed if _waits(book) else at > book.sequence and what["other"] <= self.reached
+        return at >= book.needed if waits(book) else at > book.sequence and what["other"] <= self.reached
 
     def next_waiting(self, count: Count) -> Fields | None:
         """Return the next event that goes into a filled book; None where nothing more can."""
         while self.filled:
             book = self.filled[-1]
-            if _waits(book):
+            if waits(book):
                 self.filled.pop()
                 continue
             while book.queue and book.queue[0]["instrument_sequence"] <= book.sequence:
@@ -126,6 +128,10 @@ class Waiting:
                 book.needed = sequence - 1
         return None
 
+    def lose(self, books: Iterable[Book], what: Fields, count: Count, *, known: bool) -> bool:
+        """Note that packets of the channel never came, where books wait by that."""
+        raise NotImplementedError
+
 
 def miss(book: Book, sequence: int, time: int, count: Count) -> None:
     """Note that a sequence leaves some of its instrument's out."""
@@ -133,5 +139,6 @@ def miss(book: Book, sequence: int, time: int, count: Count) -> None:
     book.make_stale("instrument_gap", time)
 
 
-def _waits(book: Book) -> bool:
+def waits(book: Book) -> bool:
+    """Tell whether a book waits for a snapshot."""
     return book.state in {"stale", "unsynchronised"}

@@ -8,6 +8,8 @@ bounded for all instruments together. One that finds no room loses its own queue
 it: then only a snapshot that is at that place or later will do. A snapshot that goes beyond a current book shows what
 was lost behind its last event, and becomes the book too, once the channel itself is beyond the place that it is at.
 
+Books whose events have no such sequences wait by those of their channel (packet_waiting.py), in the same queues.
+
 Where natural refresh is chosen instead, a book that missed something is emptied, its levels unknown, and goes on.
 """
 
@@ -67,7 +69,7 @@ def pass_or_wait(memory: Words, channel: int, instrument: int, what: Any, kind: 
             return True
         memory[instrument + at.STALE_SINCE] = time
         memory[instrument + at.NEEDED] = sequence - 1
-    _wait(memory, channel, instrument, what, sequence)
+    wait(memory, channel, instrument, what, sequence)
     return False
 
 
@@ -103,9 +105,7 @@ def _take_snapshot(memory: Words, channel: int, instrument: int, what: Any, kind
             memory[instrument + at.NEEDED] = 0
             if memory[instrument + at.REASON] != at.LEFT_OUT:
                 memory[instrument + at.STATE] = at.CURRENT
-            if memory[instrument + at.NEXT_DRAINED] == 0:
-                memory[instrument + at.NEXT_DRAINED] = 1 + memory[at.DRAINING]
-                memory[at.DRAINING] = 1 + (instrument - memory[at.INSTRUMENTS]) // at.INSTRUMENT_WORDS
+            will_drain(memory, instrument)
         memory[instrument + at.SNAPSHOT_UNDER_WAY] = at.NONE
     return filled
 
@@ -132,8 +132,16 @@ def _judge(memory: Words, words: int, instrument: int, reached: int, placed: int
 
 
 @direct
-def _wait(memory: Words, channel: int, instrument: int, what: Any, sequence: int) -> None:
-    """Put an event behind those of its instrument that wait already."""
+def will_drain(memory: Words, instrument: int) -> None:
+    """Put a book that a snapshot has filled on the list of those whose queues go into them now."""
+    if memory[instrument + at.NEXT_DRAINED] == 0:
+        memory[instrument + at.NEXT_DRAINED] = 1 + memory[at.DRAINING]
+        memory[at.DRAINING] = 1 + (instrument - memory[at.INSTRUMENTS]) // at.INSTRUMENT_WORDS
+
+
+@direct
+def wait(memory: Words, channel: int, instrument: int, what: Any, place: int) -> None:
+    """Put an event behind those of its instrument that wait already; without room, what is needed is at its place."""
     row = memory[at.WAIT_FREE]
     if row != 0:
         memory[at.WAIT_FREE] = memory[memory[at.WAITING] + row * at.WAIT_WORDS]
@@ -142,7 +150,7 @@ def _wait(memory: Words, channel: int, instrument: int, what: Any, sequence: int
         memory[at.WAIT_TOP] = row + 1
     else:
         _forget(memory, channel, instrument)
-        memory[instrument + at.NEEDED] = sequence
+        memory[instrument + at.NEEDED] = place
         return
     word = memory[at.WAITING] + row * at.WAIT_WORDS
     memory[word] = 0
@@ -151,7 +159,7 @@ def _wait(memory: Words, channel: int, instrument: int, what: Any, sequence: int
     memory[word + 3] = signed(what["flags"])
     memory[word + 4] = signed(what["level"])
     memory[word + 5] = signed(what["orders"])
-    memory[word + at.WAIT_SEQUENCE] = sequence
+    memory[word + at.WAIT_SEQUENCE] = signed(what["instrument_sequence"])
     memory[word + 7] = signed(what["instrument"])
     memory[word + 8] = signed(what["order"])
     memory[word + 9] = signed(what["other"])
@@ -159,7 +167,7 @@ def _wait(memory: Words, channel: int, instrument: int, what: Any, sequence: int
     memory[word + 11] = signed(what["price"])
     memory[word + 12] = signed(what["quantity"])
     memory[word + at.WAIT_TIME] = signed(what["time"])
-    memory[word + 14] = signed(what["sequence"])
+    memory[word + at.WAIT_PACKET] = signed(what["sequence"])
     if memory[instrument + at.WAIT_FIRST] == 0:
         memory[instrument + at.WAIT_FIRST] = row
     else:
@@ -199,22 +207,25 @@ def _free(memory: Words, row: int) -> int:
 def gather(memory: Words, events: Any, room: int) -> int:
     """Take what waits for the next instrument that has its snapshot into events[:room]; return how many that are.
 
-    A hole in what waits ends it: what is behind goes on waiting, for another snapshot. So does all of it where the book
-    has missed something since. -1 where nothing more of it can be taken: the instrument is out of the list then, and
-    memory[RESTORED] names it by its index; -1 where it waits on.
+    A hole in what waits ends it, where sequences of the instrument tell: what is behind goes on waiting, for another
+    snapshot. So does all of it where the book has missed something since. -1 where nothing more of it can be taken: the
+    instrument is out of the list then, and memory[RESTORED] names it by its index; -1 where it waits on.
     """
     index = memory[at.DRAINING] - 1
     instrument = memory[at.INSTRUMENTS] + index * at.INSTRUMENT_WORDS
-    reached = memory[instrument + at.SEQUENCE]
+    words = memory[at.CHANNELS] + memory[instrument + at.CHANNEL] * at.CHANNEL_WORDS
+    by_packet = memory[words + at.CHANNEL_SNAPSHOTS] == at.AWAITED_BY_PACKET
+    place = at.WAIT_PACKET if by_packet else at.WAIT_SEQUENCE
+    reached = memory[instrument + at.PLACED] if by_packet else memory[instrument + at.SEQUENCE]
     count = 0
     waits = is_waiting(memory, instrument)
     row = memory[instrument + at.WAIT_FIRST]
     while row != 0 and count < room and not waits:
         word = memory[at.WAITING] + row * at.WAIT_WORDS
-        if memory[word + at.WAIT_SEQUENCE] > reached + 1:
+        if not by_packet and memory[word + place] > reached + 1:
             break
-        if memory[word + at.WAIT_SEQUENCE] > reached:
-            reached += 1
+        if memory[word + place] > reached:
+            reached += 0 if by_packet else 1
             out = events[count]
             out["kind"] = memory[word + 1]
             out["side"] = memory[word + 2]
@@ -229,7 +240,7 @@ def gather(memory: Words, events: Any, room: int) -> int:
             out["price"] = memory[word + 11]
             out["quantity"] = memory[word + 12]
             out["time"] = memory[word + at.WAIT_TIME]
-            out["sequence"] = unsigned(memory[word + 14])
+            out["sequence"] = unsigned(memory[word + at.WAIT_PACKET])
             count += 1
         row = _free(memory, row)
     memory[instrument + at.WAIT_FIRST] = row

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from simbench.commands import show
 from simbench.commands.faults import judgement
+from simbench.commands.queues import queues
 from simbench.measure.snapshot import Phase
 from simbench.times import span
 
@@ -88,6 +89,8 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     if found["recovery"]:
         parts.append(Text(recovery(found["recovery"])))
     parts.append(show.lines(book["channels"]))
+    if found.get("queues"):
+        parts.append(queues(found))
     if "faults" in found:
         parts.append(judgement(found["faults"]))
     return Group(*parts)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from simbench.receive.offline import Source
     from simbench.session import Listening, Plan, Session
+    from simbench.steering.rules import Rule
 
 
 POLITE: Final = 10  # nice(2) of the terminal: on two cores it preempts the replayer; p99 of lateness 0.6 ms, not 3
@@ -71,6 +72,7 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
 
     start, stop, idle = arguments["start"], arguments["stop"], arguments["max_idle"]
     delay = arguments["recover_delay"]
+    queues, rules = read_rules(arguments["queues"], arguments["rules"])
     return Plan(
         wire=arguments["wire"],
         stack=arguments["stack"],
@@ -94,7 +96,22 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
             partial=arguments["recover_partial"] or 0,
             quota=arguments["recover_quota"] or 0,
         ),
+        queues=queues,
+        rules=rules,
+        pinned=not arguments["unpinned"],
     )
+
+
+def read_rules(queues: int | None, path: Path | None) -> tuple[int, tuple[Rule, ...] | None]:
+    """Return how many queues there are, and the rules of a file; None without one."""
+    if path is None:
+        return queues or 1, None
+    from simbench.steering.rules import read
+
+    of_file, rules = read(path)
+    if queues not in {None, of_file}:
+        raise SimbenchError(f"--queues {queues}, but {path} is for {of_file}; plan it anew with simbench steer")
+    return of_file, tuple(rules)
 
 
 def play(
@@ -113,6 +130,8 @@ def play(
 
     watched = not headless and sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
     session = Session(source, replace(what, watched=watched))
+    if session.waiting != what.wait:
+        show.complain("queues that share a core wait in the kernel: one that spins would keep the others from theirs")
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
     with interruptible(session), session, exported(session, hgrm, hlog) as notes:

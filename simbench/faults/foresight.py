@@ -245,17 +245,19 @@ class Foresight:
                 self._streams[channel, stream] = _Stream(len(self._listened[channel]), self._settings)
             self._streams[channel, stream].watch(own, keys[of_stream])
             seen[of_stream] = own
-        conflicts = seen[seen["verdict"] == u.CONFLICT]
-        self.conflicts[channel] += len(conflicts)
         for index in np.flatnonzero(items["altered"] != UNALTERED).tolist():
             damage = self._decoders[channel].look(lot.data, packets[index])
             decoded = bool(seen[index]["verdict"] == u.FRESH)
             fresh = int(seen[index]["verdict"]) in {u.FRESH, u.WAITS, u.DOUBTED}
             stream = int(packets[index]["stream"])
             self.altered[int(seen[index]["ordinal"])] = Altered(channel, stream, fresh, decoded, damage)
-        for ordinal in [*conflicts["ordinal"].tolist(), *conflicts["rival"].tolist()]:
-            if ordinal in self.altered:
-                self.altered[ordinal].compared = True
+        for ordinal, rival in seen[seen["verdict"] == u.CONFLICT][["ordinal", "rival"]].tolist():
+            if rival in self.altered and self.altered[rival].damage is not None:
+                continue  # it is no copy of what could not be decoded: it fills that, if it comes in time
+            self.conflicts[channel] += 1
+            for one in (ordinal, rival):
+                if one in self.altered:
+                    self.altered[one].compared = True
 
     def finish(self) -> dict[tuple[int, int], list[Stretch]]:
         """End the schedule; return the eras of each (channel, stream) that a receiver takes note of."""

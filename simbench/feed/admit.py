@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simbench.feed.gaps import fill, give_up, note_late, open_hole
+from simbench.feed.gaps import behind_lost, fill, give_up, note_late, open_hole
 from simbench.feed.holes import end_wait, hole_row
 from simbench.feed.layout import (
     BEFORE_START,
@@ -159,7 +159,9 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
     elif end <= memory[epoch + E_FIRST]:
         memory[own + L_BEFORE] += 1
         return BEFORE_START
-    fresh += fill(memory, stream, first, end, line, now)
+    # A copy of what has come fills nothing: where it is missing all the same, that could not be decoded.
+    if memory[stream + S_HOLE] != NIL and compare_digest(memory, stream, first, units, digest) != SAME:
+        fresh += fill(memory, stream, first, end, line, now)
     top = memory[stream + S_TOP]
     if end > top:
         reveal(memory, stream, line, first, now)
@@ -263,7 +265,8 @@ def refresh(memory: Words, stream: int) -> None:
             bound = min(bound, _first_hole(memory, stream, O_FIRST))
         if memory[stream + S_HEAD] != NIL:
             bound = min(bound, memory[slot_row(memory, memory[stream + S_HEAD]) + K_FIRST])
-        memory[stream + S_EXPECTED] = max(memory[stream + S_EXPECTED], bound)
+        expected = max(memory[stream + S_EXPECTED], bound)
+        memory[stream + S_EXPECTED] = behind_lost(memory, stream, expected)
     plain = (
         live and memory[stream + S_HEAD] == NIL and memory[stream + S_HOLE] == NIL and memory[stream + S_PENDING] == 0
     )

@@ -170,7 +170,8 @@ def offer(
                 memory[OUT_UNITS] = units
                 memory[OUT_SENT] = header[0]["sent"]
                 return DELIVER
-            if end <= memory[stream + S_EXPECTED] and first > memory[stream + S_SURE]:
+            settled = end <= memory[stream + S_EXPECTED] and first > memory[stream + S_SURE]
+            if settled and now < memory[stream + S_DUE]:
                 memory[own + L_FAST] = end
                 memory[own + L_NEXT] = end
                 memory[own + L_DATAGRAMS] += 1

@@ -42,6 +42,7 @@ from simbench.feed.layout import (
     NIL,
     O_BEFORE,
     O_BEHIND,
+    O_DAMAGED,
     O_DETECTED,
     O_FIRST,
     O_LAST,
@@ -168,7 +169,9 @@ def give_up(memory: Words, stream: int, cause: int, now: int) -> None:
 
 @kernel
 def _record_lost(memory: Words, stream: int, row: int, first: int, last: int, cause: int, now: int) -> None:
-    """Record first..last of a hole (row) as lost."""
+    """Record first..last of a hole (row) as lost; what came and could not be decoded is lost for that."""
+    if memory[row + O_DAMAGED] != 0:
+        cause = BY_DAMAGE
     written = record(memory, stream, first, last, memory[row + O_DETECTED], now, LOST, cause, memory[row + O_LINE])
     if written != NIL:
         memory[_record_row(memory, written) + G_REQUESTS] = memory[row + O_REQUESTS]
@@ -267,8 +270,7 @@ def record(
     """Write a gap record; return its number, NIL where there is no room for it."""
     if outcome == LOST:
         memory[LOST_UNITS] += last - first + 1
-        if cause != BY_DAMAGE:
-            memory[stream + S_SURE] = max(memory[stream + S_SURE], last)
+        memory[stream + S_SURE] = max(memory[stream + S_SURE], last)
     used: int = memory[RECORD + T_USED]
     if used >= memory[RECORD + T_CAPACITY]:
         memory[UNLOGGED] += 1
@@ -293,10 +295,36 @@ def record(
     memory[row + G_LATE] = 0
     _note_lines(memory, stream, row, last, closed)
     memory[row + G_PREVIOUS] = NIL
-    if outcome == LOST and cause != BY_DAMAGE:
-        memory[row + G_PREVIOUS] = memory[stream + S_LOST]
-        memory[stream + S_LOST] = used
+    if outcome == LOST:
+        _list_lost(memory, stream, used)
     return used
+
+
+@kernel
+def _list_lost(memory: Words, stream: int, number: int) -> None:
+    """Put a lost record into its stream's list, by sequence: what turns out to be damaged may be before others."""
+    row = _record_row(memory, number)
+    above, below = NIL, memory[stream + S_LOST]
+    while below != NIL and memory[_record_row(memory, below) + G_FIRST] > memory[row + G_LAST]:
+        above, below = below, memory[_record_row(memory, below) + G_PREVIOUS]
+    memory[row + G_PREVIOUS] = below
+    if above == NIL:
+        memory[stream + S_LOST] = number
+    else:
+        memory[_record_row(memory, above) + G_PREVIOUS] = number
+
+
+@kernel
+def behind_lost(memory: Words, stream: int, sequence: int) -> int:
+    """Return the first sequence from here on that is not given up: a packet that waits may begin in what is."""
+    while sequence <= memory[stream + S_SURE]:
+        node = memory[stream + S_LOST]
+        while node != NIL and memory[_record_row(memory, node) + G_FIRST] > sequence:
+            node = memory[_record_row(memory, node) + G_PREVIOUS]
+        if node == NIL or memory[_record_row(memory, node) + G_LAST] < sequence:
+            break
+        sequence = memory[_record_row(memory, node) + G_LAST] + 1
+    return sequence
 
 
 @kernel

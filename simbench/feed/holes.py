@@ -12,6 +12,7 @@ from simbench.feed.layout import (
     NIL,
     O_BEFORE,
     O_BEHIND,
+    O_DAMAGED,
     O_DETECTED,
     O_FIRST,
     O_LAST,
@@ -59,8 +60,27 @@ def insert(memory: Words, stream: int, after: int, first: int, last: int, detect
     memory[row + O_REQUESTS] = 0
     memory[row + O_BEFORE] = NIL
     memory[row + O_BEHIND] = NIL
+    memory[row + O_DAMAGED] = 0
     if after == NIL or memory[stream + S_WAITING] == NIL:
         memory[stream + S_WAITING] = hole
+    return hole
+
+
+@kernel
+def insert_damaged(memory: Words, stream: int, first: int, last: int, detected: int, line: int) -> int:
+    """List first..last, of which `line` brought what could not be decoded, before all; NIL without a free row.
+
+    It waits like any other hole, unless the one behind it has been asked for: then it is asked for at once.
+    """
+    following, waiting = memory[stream + S_HOLE], memory[stream + S_WAITING]
+    hole = insert(memory, stream, NIL, first, last, detected, line)
+    if hole == NIL:
+        return NIL
+    row = hole_row(memory, hole)
+    memory[row + O_DAMAGED] = 1
+    if following != waiting:
+        change(memory, row, WANTING)
+        memory[stream + S_WAITING] = waiting
     return hole
 
 

@@ -155,7 +155,8 @@ O_TRIES: Final = 7  # requests since something of it came
 O_REQUESTS: Final = 8  # requests in all
 O_BEFORE: Final = 9  # record of what was filled before it, as far as it begins; NIL
 O_BEHIND: Final = 10  # and of what was filled behind its end
-HOLE_WORDS: Final = 11
+O_DAMAGED: Final = 11  # 1: it came, and could not be decoded
+HOLE_WORDS: Final = 12
 
 # States of a hole. In the list those that wait are behind all others.
 WAITING: Final = 0  # for another line, or for its line's reordered packet

@@ -16,8 +16,8 @@ from simbench.feed.doubts import resolve, ripen
 from simbench.feed.epochs import (
     abandon,
 )
-from simbench.feed.gaps import give_up, record
-from simbench.feed.holes import hole_row
+from simbench.feed.gaps import fill, give_up, record
+from simbench.feed.holes import hole_row, insert_damaged
 from simbench.feed.layout import (
     BY_DAMAGE,
     BY_END,
@@ -30,6 +30,7 @@ from simbench.feed.layout import (
     K_FLAGS,
     K_LENGTH,
     K_LINE,
+    K_NEXT,
     K_ORDINAL,
     K_RECORD,
     K_SENT,
@@ -62,6 +63,7 @@ from simbench.feed.layout import (
     S_DUE,
     S_EPOCH,
     S_EXPECTED,
+    S_HEAD,
     S_HOLE,
     S_JOINED,
     S_LINES,
@@ -75,7 +77,7 @@ from simbench.feed.layout import (
     T_USED,
     WAIT_NS,
 )
-from simbench.feed.missing import add_missing
+from simbench.feed.missing import add_missing, fill_missing
 from simbench.feed.requests import asks, end_waits
 from simbench.feed.slab import pop, slot_row
 from simbench.feed.streams import has_room, has_room_for_all, stream_base
@@ -194,14 +196,58 @@ def release(memory: Words, number: int) -> int:
 
 
 @kernel
-def malformed(memory: Words, number: int, first: int, last: int, now: int) -> int:
-    """Record units that were delivered but could not be decoded as lost; 0 or NEED_ROOM."""
+def malformed(memory: Words, number: int, first: int, last: int, line: int, now: int) -> int:
+    """Open a hole for units that were just delivered and could not be decoded; 0 or NEED_ROOM.
+
+    Another packet may fill it, and it is asked for like any other. What a server sent again is lost at once.
+
+    Args:
+        memory: int64[n], the sequencer's.
+        number: of the stream.
+        first: unit that could not be decoded.
+        last: of the packet.
+        line: that brought it; RETRANSMITTED.
+        now: ns.
+    """
     stream = stream_base(memory, number)
     if not has_room(memory, memory[stream + S_CHANNEL], 0):
         return NEED_ROOM
-    if first <= last:
+    if first > last:
+        return 0
+    if line == RETRANSMITTED:
         record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, NIL)
+        return 0
+    own = line_base(stream, line)
+    if memory[own + L_EPOCH] == memory[stream + S_EPOCH]:
+        fill_missing(memory, own, memory[own + L_EPOCH], first, last + 1)
+        add_missing(memory, own, memory[own + L_EPOCH], first, last)
+    if insert_damaged(memory, stream, first, last, now, line) == NIL:
+        record(memory, stream, first, last, now, now, LOST, BY_DAMAGE, line)
+        return 0
+    memory[stream + S_EXPECTED] = first
+    _fill_from_held(memory, stream, last, now)
+    refresh(memory, stream)
     return 0
+
+
+@kernel
+def _fill_from_held(memory: Words, stream: int, last: int, now: int) -> None:
+    """Take what held packets have of the units up to `last` out of the open holes; lines cut packets differently."""
+    slot = memory[stream + S_HEAD]
+    while slot != NIL and memory[slot_row(memory, slot) + K_FIRST] <= last:
+        row = slot_row(memory, slot)
+        memory[OUT_RECORD] = memory[row + K_RECORD]
+        fill(
+            memory,
+            stream,
+            memory[row + K_FIRST],
+            memory[row + K_FIRST] + memory[row + K_UNITS],
+            memory[row + K_LINE],
+            now,
+        )
+        memory[row + K_RECORD] = memory[OUT_RECORD]
+        slot = memory[row + K_NEXT]
+    memory[OUT_RECORD] = NIL
 
 
 @kernel

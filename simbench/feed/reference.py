@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from simbench.feed.layout import RETRANSMITTED
 from simbench.feed.state import Settings
 
 START_SESSIONS_AT = 1
@@ -25,6 +26,7 @@ class Packet(NamedTuple):
     sent: int = 0
     digest: int = 0
     reset: bool = False
+    broken: int | None = None  # which of its units, from 0, and all behind it, cannot be decoded
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Hole:
     units: list[int]
     detected: int
     line: int
+    damaged: bool = False
     state: str = "waiting"
     deadline: int = 0
     tries: int = 0
@@ -88,7 +91,10 @@ class Reference:
         self._top = 0
         self._sent = 0
         self._before = 0  # sent time of the last that was delivered before the epoch
-        self._held: list[tuple[Packet, bool]] = []  # and whether a server sent it
+        self.endings = 0  # units that ended so: more than once where what filled them could not be decoded
+        self._now = 0
+        self._held: list[tuple[Packet, int]] = []  # and the line that brought it, or RETRANSMITTED
+        self._broken: tuple[Packet, int] | None = None  # delivered, but not to its end
         self._holes: list[Hole] = []
         self._digests: dict[int, tuple[int, int]] = {}
 
@@ -122,10 +128,13 @@ class Reference:
         if self.epoch.first == START_SESSIONS_AT:
             self._joining = False
         self._limit()
+        self._limit_waits()
+        self._break_off()
         self._move_on()
 
     def tick(self, now: int) -> None:
         """Let time pass."""
+        self._now = now
         if self._joining and now >= self._joined + self.settings.wait_ns:
             self._joining = False
         if not self._joining:
@@ -139,12 +148,18 @@ class Reference:
     def finish(self) -> None:
         """End the data."""
         self._joining = False
-        while self._holes:
-            self._give_up("end of data")
-        self._move_on()
+        self._end_all("end of data")
         for line in self.lines:
             if line.epoch == len(self.epochs) - 1:
                 line.following = max(line.following, self._top)
+
+    def _end_all(self, cause: str) -> None:
+        """Let everything go on; what turns out to be damaged then is lost as well."""
+        self._move_on()
+        while self._holes:
+            while self._holes:
+                self._give_up(cause)
+            self._move_on()
 
     def missing(self, number: int) -> list[tuple[int, int]]:
         """Return (epoch, unit) of all that a line missed so far."""
@@ -166,9 +181,7 @@ class Reference:
     def _begin(self, packet: Packet, now: int) -> None:
         if self.epochs:
             self._joining = False
-            while self._holes:
-                self._give_up("restart")
-            self._move_on()
+            self._end_all("restart")
             self._before = self._sent
         near = START_SESSIONS_AT <= packet.first <= START_SESSIONS_AT + self.settings.distance
         known = bool(self.epochs) and (near or packet.reset)
@@ -231,15 +244,17 @@ class Reference:
             self._expected = self.epoch.first = packet.first
         else:
             fresh = set()
-        waited = self._missing()
+        again = self._digests.get(packet.first) == (packet.units, packet.digest)
+        waited = set() if again else self._missing()
         fresh |= {unit for unit in units if unit in waited or unit >= self._top}
         self._reveal(packet.first, now, number)
         self._top = max(self._top, packet.first + packet.units)
-        self._fill(set(units), number)
+        if not again:
+            self._fill(set(units), number)
         if fresh:
             line.won += 1
             self._digests[packet.first] = packet.units, packet.digest
-            self._take(packet, answer=False)
+            self._take(packet, number)
         elif self._note_late(len(self.epochs) - 1, packet):
             line.late += 1
         elif self._conflicts(packet):
@@ -247,19 +262,47 @@ class Reference:
         else:
             line.duplicates += 1
 
-    def _take(self, packet: Packet, *, answer: bool) -> None:
+    def _take(self, packet: Packet, number: int) -> None:
         """Deliver a packet, or hold it until what is before it has come."""
         if self._joining or packet.first > self._expected:
-            self._held.append((packet, answer))
+            self._held.append((packet, number))
         else:
-            self._deliver(packet, answer=answer)
+            self._deliver(packet, number)
 
-    def _deliver(self, packet: Packet, *, answer: bool) -> None:
+    def _deliver(self, packet: Packet, number: int) -> None:
         while self._expected < packet.first + packet.units:
+            if packet.broken is not None and self._expected >= packet.first + packet.broken:
+                self._broken = packet._replace(broken=self._expected), number
+                self._expected = packet.first + packet.units
+                break
             self.out.append((len(self.epochs) - 1, self._expected, packet))
             self.epoch.delivered.append(self._expected)
             self._expected += 1
-        self._sent = self._sent if answer else packet.sent
+        self._sent = self._sent if number == RETRANSMITTED else packet.sent
+
+    def _break_off(self) -> None:
+        """Miss what could not be decoded of the packet that was just delivered."""
+        if self._broken is None:
+            return
+        packet, number = self._broken
+        self._broken = None
+        bad = list(range(packet.broken or 0, packet.first + packet.units))
+        current = len(self.epochs) - 1
+        if number == RETRANSMITTED:
+            self.epoch.lost |= set(bad)
+            self._end(bad, "lost", "malformed")
+            return
+        if self.lines[number].epoch == current:
+            self.lines[number].brought -= set(bad)
+        hole = Hole(bad, self._now, number, damaged=True)
+        if self._holes and self._holes[0].state != "waiting":
+            hole.state = "wanted"
+        self._holes.insert(0, hole)
+        self._expected = bad[0]
+        for held, line in sorted(self._held, key=lambda one: one[0].first):
+            if held.first <= bad[-1]:
+                self._fill(set(range(held.first, held.first + held.units)), line)
+        self._limit_waits()
 
     def _conflicts(self, packet: Packet) -> bool:
         units, digest = self._digests.get(packet.first, (0, 0))
@@ -275,7 +318,7 @@ class Reference:
         for hole in self._holes:
             filled = set(hole.units) & units
             for unit in filled:
-                self.ended[len(self.epochs) - 1, unit] = self._outcome(hole, number), "filled"
+                self._end([unit], self._outcome(hole, number), "filled")
             runs: list[list[int]] = []
             for unit in hole.units:
                 if unit in units:
@@ -287,11 +330,19 @@ class Reference:
             holes += [self._rest(replace(hole, units=run), number) if filled else hole for run in runs]
         self._holes = holes
 
+    def _end(self, units: list[int], outcome: str, cause: str) -> None:
+        for unit in units:
+            self.ended[len(self.epochs) - 1, unit] = outcome, cause
+            self.endings += 1
+
     def _outcome(self, hole: Hole, number: int) -> str:
         return "reorder" if number == hole.line else "other line"
 
     def _rest(self, hole: Hole, _number: int) -> Hole:
         return hole
+
+    def _limit_waits(self) -> None:
+        """End waits that have become too long, where what is missing is asked for."""
 
     def _limit(self) -> None:
         blocked = self._blocked()
@@ -309,9 +360,10 @@ class Reference:
         return sum(packet.first > start for packet, _ in self._held)
 
     def _give_up(self, cause: str) -> None:
-        units = self._holes.pop(0).units
+        hole = self._holes.pop(0)
+        units, cause = hole.units, "malformed" if hole.damaged else cause
         self.epoch.lost |= set(units)
-        self.ended.update(((len(self.epochs) - 1, unit), ("lost", cause)) for unit in units)
+        self._end(units, "lost", cause)
 
     def _move_on(self) -> None:
         while not self._joining and self.epochs:
@@ -320,7 +372,8 @@ class Reference:
             ready = sorted((one for one in self._held if one[0].first <= self._expected), key=lambda one: one[0].first)
             if not ready:
                 return
-            packet, answer = ready[0]
+            packet, number = ready[0]
             self._held.remove(ready[0])
             if packet.first + packet.units > self._expected:
-                self._deliver(packet, answer=answer)
+                self._deliver(packet, number)
+                self._break_off()

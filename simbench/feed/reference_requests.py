@@ -50,7 +50,9 @@ class AskingReference(Reference):
         self._fill(units, RETRANSMITTED)
         self._top = max(self._top, packet.first + packet.units)
         self._digests[packet.first] = packet.units, packet.digest
-        self._take(packet, answer=True)
+        self._take(packet, RETRANSMITTED)
+        self._limit_waits()
+        self._break_off()
         self._move_on()
         self._limit_waits()
 
@@ -102,10 +104,12 @@ class AskingReference(Reference):
     def _limit_waits(self) -> None:
         if self._joining:
             return
+        ready = any(packet.first <= self._expected for packet, _ in self._held)
         for hole in self._waiting():
             if self._top - hole.units[0] > self.settings.distance:
                 hole.state = "wanted"
-        if self._holes and self._holes[0].state == "waiting" and len(self._held) > self.settings.count:
+        first_waits = self._holes and self._holes[0].state == "waiting"
+        if first_waits and len(self._held) > self.settings.count and not ready:
             self._holes[0].state = "wanted"
 
     def _waiting(self) -> list[Hole]:

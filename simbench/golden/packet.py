@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from simbench.event import EVENT
+from simbench.event import EVENT, LOST
 from simbench.feed.layout import OUT_END, OUT_START
 from simbench.protocol.contract import EVENT_BUFFER, FLOW_MISSING, MESSAGES, SENT, SEQUENCE, SNAPSHOT_FLOW, UNITS
 from simbench.receive import pipeline
@@ -60,7 +60,10 @@ class Packet:
         words, sequencer, header = receiver.state.words, receiver.state.sequencer, receiver.header[0]
         self._protocol = receiver.protocol(channel)
         self._skip = int(words[pipeline.SKIP])
-        self._events = receiver.events[: int(words[pipeline.DECODED])].copy()
+        waiting = receiver.events[: int(words[pipeline.DECODED])]
+        said = np.flatnonzero(waiting["kind"] != LOST)  # by the packet; the receiver says itself what is lost
+        self._ahead = int(said[0]) if len(said) else len(waiting)
+        self._events = waiting[said].copy()
         self.after = receiver.channel_state(channel).copy()
         self._before = before
         self._before[GIVEN] = self.after[GIVEN]
@@ -75,11 +78,14 @@ class Packet:
         self._last: tuple[int, Place] | None = None
 
     def place(self, index: int) -> Place | None:
-        """Return where one of its events stands; None where the packet does not decode to the same events again.
+        """Return where one of its events stands; None where it is not of the packet, or does not come of it again.
 
         Args:
-            index: of the event in the packet, from 0; not less than the one asked for before.
+            index: among the events that wait, from 0; not less than the one asked for before.
         """
+        index -= self._ahead
+        if not 0 <= index < len(self._events):
+            return None
         if self._last is None or index >= self._last[0]:
             if self._found is None:
                 self._found = self._recognise()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simbench import event
+from simbench.book.layout import DRAINING
 from simbench.book.reference_json import book_json
 from simbench.golden.ladders import beside
 from simbench.golden.packet import Packet
@@ -42,6 +43,8 @@ KINDS: Final = {
     event.CLEAR: "clear",
     event.RESET: "reset",
     event.SNAPSHOT: "snapshot",
+    event.SNAPSHOT_PART: "snapshot part",
+    event.LOST: "lost",
     event.DEFINE: "define",
     event.TRADE: "trade",
     event.STATUS: "status",
@@ -194,9 +197,12 @@ class Walk:
         order = reference.where.get((self.channel, int(what["order"])))
         if order is not None:
             keys.add(order[0].key)
-        if what["kind"] == event.RESET:
+        if what["kind"] in {event.RESET, event.LOST}:
             keys |= {key for number, key in reference.books if number == self.channel}
         versions = books.instruments["version"].copy()
+        if self._step is not None:  # not judged yet
+            keys |= self._step.keys
+            versions = self._step.versions
         self._step = _Step(int(what["sequence"]), int(what["kind"]), place, keys, versions)
         if place is not None and (self.last is None or place.ordinal != self.last[0]):
             self.messages[_named(place)] += 1
@@ -204,11 +210,13 @@ class Walk:
             self.first = self.first or self.last
 
     def _judge(self) -> None:
-        """Compare what the event that was let through may have changed."""
+        """Compare what the event that was let through may have changed; what waited follows a snapshot first."""
+        books, reference = self.run.receiver.state.books, self.paranoid.reference.books
+        if books.memory[DRAINING] != 0:
+            return
         step, self._step = self._step, None
         if step is None or self.found is not None:
             return
-        books, reference = self.run.receiver.state.books, self.paranoid.reference.books
         now = books.instruments
         moved = np.flatnonzero(now["version"][: len(step.versions)] != step.versions).tolist()
         moved += range(len(step.versions), len(now))

@@ -82,6 +82,10 @@ if TYPE_CHECKING or config.DISABLE_JIT:
         """Write so many bytes at an address to a descriptor."""
         return _call("write", fd, address, length)
 
+    def read(fd: int, address: int, length: int) -> int:
+        """Read at most so many bytes from a descriptor to an address."""
+        return _call("read", fd, address, length)
+
     def send_many(fd: int, messages: int, count: int) -> int:
         """Call sendmmsg() on `count` struct mmsghdr, without blocking."""
         return _call("sendmmsg", fd, messages, count, MSG_DONTWAIT)
@@ -219,6 +223,7 @@ else:
     _errno_location = types.ExternalFunction("__errno_location", _LONG())
     _sendto = types.ExternalFunction("sendto", _LONG(_INT, _LONG, _LONG, _INT, _LONG, _INT))
     _write = types.ExternalFunction("write", _LONG(_INT, _LONG, _LONG))
+    _read = types.ExternalFunction("read", _LONG(_INT, _LONG, _LONG))
     _sendmmsg = types.ExternalFunction("sendmmsg", _INT(_INT, _LONG, _INT, _INT))
     _recvmmsg = types.ExternalFunction("recvmmsg", _INT(_INT, _LONG, _INT, _INT, _LONG))
     _ppoll = types.ExternalFunction("ppoll", _INT(_LONG, _LONG, _LONG, _LONG))
@@ -235,6 +240,10 @@ else:
     @njit(inline="always")
     def write(fd, address, length):
         return _outcome(_write(fd, address, length))
+
+    @njit(inline="always")
+    def read(fd, address, length):
+        return _outcome(_read(fd, address, length))
 
     @njit(inline="always")
     def send_many(fd, messages, count):

@@ -49,6 +49,8 @@ BOOK_RESET: Final = 74  # 'J'
 NOT_A_SIDE: Final = -1
 OVERLAY: Final = 5  # the last of the actions, which are numbered as the kinds of events from LEVEL_NEW on
 
+MOST_CHUNKS: Final = 1 << 31  # that an event can name
+
 SIDE_OF: Final = types.int64(types.int64)
 ORDER_KIND: Final = types.int64(types.int64, types.int64)
 BOOK_ORDERS: Final = types.int64(*MESSAGE.args, types.int64, types.int64, types.int64)
@@ -271,7 +273,7 @@ def decode_order_snapshot(
 ) -> int:
     """Decode a chunk of a full refresh order by order (templates 44, 53) behind `count` events; as decode_book.
 
-    The first chunk empties the book, the last one ends the event.
+    The first chunk begins the snapshot, the last one ends it; each says which one it is.
     """
     at, length, number = find_group(data, body + block, behind, version, state, row, state[row + ENTRIES])
     by_order = state[ORDERS_VIEW] == 1
@@ -282,8 +284,12 @@ def decode_order_snapshot(
     instrument = take_or(data, body, block, version, state, row + SECURITY, 0)
     chunk = take(data, body, block, version, state, row + CHUNK)
     out = events[count]
-    fill(out, event.SNAPSHOT if by_order and chunk == 1 else event.NOTE, instrument, 0, time, state)
+    kind = event.NOTE
+    if by_order:
+        kind = event.SNAPSHOT if chunk == 1 else event.SNAPSHOT_PART
+    fill(out, kind, instrument, 0, time, state)
     out["other"] = unsigned(take_or(data, body, block, version, state, row + LAST, 0))
+    out["orders"] = chunk if 0 <= chunk < MOST_CHUNKS else -1
     out["flags"] = event.FROM_SNAPSHOT
     count += 1
     for _ in range(number):

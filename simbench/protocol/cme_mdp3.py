@@ -23,7 +23,9 @@ Books have levels by number. What a message becomes:
     channel reset (4)          RESET
 
 PROTOCOL_ORDERS shows the same feed order by order: ADD, MODIFY and DELETE from the orders in 32 and 46, from 43 and 47,
-and from the snapshots 44 and 53. One book cannot hold both views, since an order's quantity is in its level's too.
+and from the snapshots 44 and 53, all FROM_SNAPSHOT: SNAPSHOT from the first chunk, SNAPSHOT_PART from each behind it,
+ADD an entry. Orders have no rptSeq: books that missed something wait by packet (book/packet_waiting.py). One book
+cannot hold both views, since an order's quantity is in its level's too.
 """
 
 from __future__ import annotations
@@ -111,6 +113,7 @@ MESSAGE_LAYOUT: Final = (
 )
 
 ROW: Final = types.int64(DATA, types.int64, WORDS)
+FIT: Final = types.int64(DATA, types.int64, types.int64)
 FAIL: Final = types.int64(WORDS, types.int64, types.int64)
 
 
@@ -123,17 +126,32 @@ def _row(data: Bytes, at: int, state: Words) -> int:
     return int(state[ROWS + template])
 
 
+@kernel_as(FIT)
+def _fit(data: Bytes, at: int, end: int) -> int:
+    """Return 0 where messages fill data[at:end] exactly, by the sizes that they say; else what is wrong."""
+    while at < end:
+        if end - at < MESSAGE_HEAD:
+            return TRUNCATED
+        size = load_le16(data, at)
+        if size < MESSAGE_HEAD:
+            return BAD_LENGTH
+        at += size
+    return 0 if at == end else TRUNCATED
+
+
 @kernel_as(FRAME_SIGNATURE)
 def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> int:
-    """Read the packet's head, see protocol/contract.py; a packet is the whole datagram.
+    """Read the packet's head, see protocol/contract.py; a packet is the whole datagram, and messages fill it exactly.
 
     A channel reset empties the books but leaves the sequence alone, so it alone is no SEQUENCE_RESET: the flag is set
     where it comes in packet 1. A sequence that starts again without it shows in the sequencer, by its sent time.
     """
-    if end - start < PACKET_HEAD:
-        return TRUNCATED
-    out = header[0]
     body = start + PACKET_HEAD
+    status = TRUNCATED if body > end else _fit(data, body, end)
+    if status != 0:
+        state[ERROR] = status
+        return status
+    out = header[0]
     first = load_le32(data, start)
     out["stream"] = 0
     out["session"] = 0
@@ -310,6 +328,6 @@ PROTOCOL_ORDERS: Final = replace(
     book="order",
     depth=0,
     implied_depth=0,
-    recovery=(),
+    recovery=("snapshot",),
     detect=lambda _: False,
 )

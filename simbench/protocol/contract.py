@@ -145,6 +145,7 @@ class Protocol:
             those of other protocols are counted and left alone. Not for books that are kept order by order.
         is_snapshot: whether a payload comes from a snapshot flow; for guessing.
         recovery: how books that missed something can be made right, in the words of feed.toml: "snapshot", "natural".
+            Books order by order wait for snapshots by the packets of their channel, whose sequence is one then.
         sessions: reads the names of the sessions seen out of a state, by index.
         detect: sure signs in a payload that this is, or is not, the protocol; for guessing.
         layouts: every block of the wire by name, as rows of (field, offset, type); for documentation and tests.

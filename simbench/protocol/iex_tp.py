@@ -66,11 +66,13 @@ def read_header(data: Bytes, start: int, end: int, protocol: int, words: Words, 
         return BAD_HEADER
     if first < 0 or (length == 0) != (count == 0):
         return BAD_HEADER
+    body = start + HEADER_SIZE
+    if body + length > end or not _is_filled(data, body, body + length, count):
+        return TRUNCATED
     session = intern_session(words, sessions, load_le32(data, start + 8), 0)
     if session < 0:
         return BAD_HEADER
     out = header[0]
-    body = start + HEADER_SIZE
     out["stream"] = load_le32(data, start + 4)
     out["session"] = session
     out["first"] = first
@@ -78,8 +80,18 @@ def read_header(data: Bytes, start: int, end: int, protocol: int, words: Words, 
     out["flags"] = HEARTBEAT if count == 0 else 0
     out["sent"] = load_le64(data, start + 32)
     out["start"] = body
-    out["end"] = min(body + length, end)
+    out["end"] = body + length
     return 0
+
+
+@njit(inline="always")
+def _is_filled(data: Bytes, at: int, end: int, units: int) -> bool:
+    """Tell whether so many messages, each behind its length, do not go beyond data[at:end]."""
+    for _unit in range(units):
+        if at + 2 > end:
+            return False
+        at += 2 + load_le16(data, at)
+    return at <= end
 
 
 def session_names(words: Words, at: int) -> tuple[str, ...]:

@@ -3,6 +3,9 @@
 A packet is session char[10], sequence u64 (of the first message), count u16, then count blocks of {length u16, data},
 all big-endian. Count 0 is a heartbeat and 0xFFFF the end of the session; both carry the next expected sequence.
 
+A packet whose blocks go beyond its end was cut, or a length or the count is wrong: nothing of it can be trusted then.
+Bytes behind the last block are left to the decoder, which has all messages by then.
+
 The body that is handed on starts at the count, not behind it, so that whoever decodes it, perhaps much later and out
 of a slab, knows how many messages the packet promised.
 """
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from numba import njit
 
-from simbench.kernel.pure import load_be16, load_be64
+from simbench.kernel.pure import kernel, load_be16, load_be64
 from simbench.protocol.contract import BAD_HEADER, END_OF_SESSION, HEARTBEAT, TRUNCATED
 from simbench.protocol.rewriting import Number, Rewriting
 from simbench.protocol.sessions import intern_session, sessions_met
@@ -71,6 +74,16 @@ def read_header(data: Bytes, start: int, end: int, words: Words, sessions: int, 
     out["start"] = start + COUNT_AT
     out["end"] = end
     return 0
+
+
+@kernel
+def whole(data: Bytes, at: int, end: int, units: int) -> int:
+    """Return how many of so many messages, each behind its length, lie whole in data[at:end]."""
+    for unit in range(units):
+        if at + 2 > end or at + 2 + load_be16(data, at) > end:
+            return unit
+        at += 2 + load_be16(data, at)
+    return units
 
 
 def session_names(words: Words, at: int) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ from simbench.protocol.moldudp64 import (
     read_header,
     request,
     session_names,
+    whole,
 )
 from simbench.protocol.moldudp64 import LAYOUT as MOLD_LAYOUT
 from simbench.protocol.sessions import SESSION_WORDS
@@ -155,8 +156,10 @@ NOT_PRINTED: Final = ord("N")
 
 @kernel_as(FRAME_SIGNATURE)
 def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> int:
-    """Read a MoldUDP64 header, see protocol/contract.py."""
+    """Read a MoldUDP64 header, see protocol/contract.py. A packet whose messages do not fit into it is malformed."""
     status = read_header(data, start, end, state, SESSIONS, header)
+    if status == 0 and whole(data, start + HEADER_SIZE, end, header[0]["units"]) < header[0]["units"]:
+        status = TRUNCATED
     if status != 0:
         state[ERROR] = status
     return int(status)

@@ -39,7 +39,7 @@ def note_packet(words: Words, channel: Words, number: int, header: Records, stat
 
     Args:
         words: of the pipeline.
-        channel: int64[4], the channel's row, see `advance`.
+        channel: int64[5], the channel's row, see `advance`.
         number: of the flow in its channel.
         header: HEADER[1], of the packet.
         states: the channels' protocol states.

@@ -15,7 +15,7 @@ from simbench.capture.contract import DISSECT_FUNCTION
 from simbench.feed.sequencer import outstanding
 from simbench.frame import FLOW, PAYLOAD_ONLY
 from simbench.kernel.host import monotonic_ns, pause, wait_readable
-from simbench.kernel.pure import kernel, kernel_as, load_acquire, store_release
+from simbench.kernel.pure import fetch_add, kernel, kernel_as, load_acquire, store_release
 from simbench.measure import stamps
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import record
@@ -71,7 +71,8 @@ POLLFDS: Final = 37  # address of a struct pollfd for each
 ASKED_AT: Final = 38  # clock when they were last looked at
 HOLD: Final = 39  # 1: what is not paced has to wait for an answer
 NO_TIME: Final = 40  # a struct timespec of nothing, two words
-LIVE: Final = 42
+STALE: Final = 42  # frames of an epoch that is over: of another queue than those of the present one
+LIVE: Final = 44
 
 # Statuses beyond the pipeline's.
 ENDED: Final = 16
@@ -308,13 +309,15 @@ def receive(
                 return status
         if live[I] >= live[N]:
             if live[N] > 0:
-                release(wire, frames, live[N])
+                handled = live[N]
+                release(wire, frames, handled)
                 live[N] = 0
                 live[I] = 0
-                store_release(control, c.CONSUMED, live[RECEIVED])
+                fetch_add(control, c.CONSUMED, handled)
             if load_acquire(live, STOP) != 0:
                 return ENDED
             replay_now = load_acquire(control, c.REPLAY_NS)
+            consumed = load_acquire(control, c.CONSUMED)  # by all queues; before what was sent, so never more than that
             sent = load_acquire(control, c.SENT)
             n = poll(wire, memory, frames)
             now = monotonic_ns()
@@ -328,7 +331,7 @@ def receive(
                     store_release(control, c.RECEIVER_BEAT, now)
                     live[LOOKED] = 0
                 # While frames are under way they say what time it is; the replayer does only when nothing is.
-                settled = live[RECEIVED] >= sent or now - live[QUIET] > SILENT_NS
+                settled = consumed >= sent or now - live[QUIET] > SILENT_NS
                 if live[DRIVEN] == 0:
                     replay_now = live[WALL] + now
                 if settled and replay_now - words[pipeline.NOW] > TICK_NS:
@@ -367,8 +370,12 @@ def receive(
             look_up(live, frames[i]["ordinal"], side)
             live[HOOK] = frames[i]["stamp"]
             if live[STAMPED] != 0:
-                if live[NEXT_EPOCH] != live[EPOCH]:
+                if live[NEXT_EPOCH] > live[EPOCH]:
                     return NEW_EPOCH
+                if live[NEXT_EPOCH] < live[EPOCH]:
+                    live[STALE] += 1
+                    live[I] = i + 1
+                    continue
                 frames[i]["stamp"] = live[RECORDED]
             elif live[DRIVEN] == 0:
                 frames[i]["stamp"] = live[WALL] + live[TAKEN]

@@ -22,6 +22,7 @@ from simbench.feed.sequencer import (
     NIL,
     OUT_END,
     OUT_FIRST,
+    OUT_LINE,
     OUT_MORE,
     OUT_RECORD,
     OUT_SENT,
@@ -59,9 +60,11 @@ from simbench.protocol.contract import (
     SEQUENCE,
     SNAPSHOT_FLOW,
     UNITS,
+    UNSEQUENCED,
     WORDS,
 )
-from simbench.receive.flows import FLOW_WORDS, begin_anew, note_packet
+from simbench.receive.flows import FLOW_WORDS, NEXT, begin_anew, note_packet
+from simbench.receive.losses import follow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,10 +117,11 @@ DAMAGED_LAST: Final = 35
 DAMAGED_STREAM: Final = 36
 SNAPSHOT_DATAGRAMS: Final = 37  # of the feed's snapshot flows that are decoded
 ANSWERS: Final = 38  # datagrams that came for a request
-TIMED: Final = 40  # 1: say how long the books take, for one reading of the clock a datagram that brings them something
-MARK: Final = 41  # clock when the books' turn began; 0 while it is not theirs
-APPLYING: Final = 42  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
-PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py)
+TIMED: Final = 39  # 1: say how long the books take, for one reading of the clock a datagram that brings them something
+MARK: Final = 40  # clock when the books' turn began; 0 while it is not theirs
+APPLYING: Final = 41  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
+PACKET_LINE: Final = 42  # line of the packet at hand; RETRANSMITTED; NIL where it carries no sequence
+PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py), and for every channel
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
 # that of the flow beside the lines; that of answers to requests is RETRANSMITTED.
@@ -180,7 +184,7 @@ def retransmission_route(channel: int) -> int:
 
 
 def new_words(*, batch: int, verify: bool, flows: int = 0) -> Words:
-    """Return the words of a pipeline before its first frame, with rows for so many flows beside the lines."""
+    """Return the words of a pipeline before its first frame, with rows for so many flows and channels."""
     words = np.zeros(PIPELINE + flows * FLOW_WORDS, np.int64)
     words[DRAINED] = NIL
     words[DAMAGED] = NIL
@@ -201,12 +205,15 @@ def deliver(
     stream: int,
     words: Words,
     channels: NDArray[np.int64],
-    decoders: tuple[Any, ...],
+    decode: Any,
     states: Words,
     sequencer: Words,
     events: Records,
 ) -> None:
-    """Decode a packet that arbitration let through, behind the events that wait already; stream NIL: a snapshot's."""
+    """Decode a packet that arbitration let through, behind the events that wait already; stream NIL: a snapshot's.
+
+    Where the channel's books are told what is lost, that comes in front of it.
+    """
     state = states[channels[channel, 1] : channels[channel, 2]]
     first = words[PACKET]
     last = first + words[PACKET_UNITS] - 1
@@ -215,16 +222,26 @@ def deliver(
     state[UNITS] = words[PACKET_UNITS]
     base = words[DECODED]
     messages = state[MESSAGES]
-    count = decoders[channels[channel, 0]](data, start, end, words[SKIP], state, events[base:])
+    row = channels[channel, 4] if stream != NIL else 0
+    told = 0
+    if row != 0:
+        told = follow(words, row, first + words[SKIP], last, words[PACKET_SENT], events[base:])
+    count = decode(data, start, end, words[SKIP], state, events[base + told :])
     if count < 0:
         count = -1 - count
         state[MALFORMED] += 1
-        if stream != NIL:
-            words[DAMAGED] = first + state[UNITS]
+        if stream != NIL and words[PACKET_LINE] != NIL:
+            # Nothing of a unit is applied that is not whole: it may come again.
+            words[DAMAGED] = first + max(state[UNITS], words[SKIP])
             words[DAMAGED_LAST] = last
+            while count > 0 and np.int64(events[base + told + count - 1]["sequence"]) >= words[DAMAGED]:
+                count -= 1
+            if row != 0:
+                words[row + NEXT] = words[DAMAGED]
             words[DAMAGED_STREAM] = stream
     if stream != NIL and sequencer[OUT_RECORD] != NIL:
         note_messages(sequencer, state[MESSAGES] - messages)
+    count += told
     words[CHANNEL] = channel
     words[DECODED] = base + count
     words[LAST] = base + count
@@ -271,7 +288,8 @@ def advance(
         count: frames in the batch.
         words: int64[n], see new_words.
         routes: int64 per flow.
-        channels: int64[c, 4]: protocol, first and last word of its state, where its rows of other flows are in words.
+        channels: int64[c, 5]: protocol, first and last word of its state, where in words its rows of other flows are,
+            and where its own is, if its books are told what is lost, else 0.
         framers: each protocol's frame function.
         decoders: each protocol's decode function.
         states: the channels' protocol states, one behind the other.
@@ -328,13 +346,18 @@ def advance(
                 words[CHANNEL] = channel_drained(book)
                 words[DECODED] = words[LAST] = count
                 words[FLUSH] = 1
+                if words[PARANOID] == LOOK_FIRST:  # they were looked at when they came
+                    words[PARANOID] = LOOKED
                 continue
 
         if words[DAMAGED] != NIL:
             if (
-                malformed(sequencer, words[DAMAGED_STREAM], words[DAMAGED], words[DAMAGED_LAST], words[NOW])
+                malformed(
+                    sequencer, words[DAMAGED_STREAM], words[DAMAGED], words[DAMAGED_LAST], words[PACKET_LINE],
+                    words[NOW],
+                )
                 == NEED_ROOM
-            ):
+            ):  # fmt: skip
                 return GROW_SEQUENCER
             words[DAMAGED] = NIL
 
@@ -352,9 +375,10 @@ def advance(
             words[PACKET] = sequencer[OUT_FIRST]
             words[PACKET_UNITS] = sequencer[OUT_UNITS]
             words[PACKET_SENT] = sequencer[OUT_SENT]
+            words[PACKET_LINE] = sequencer[OUT_LINE]
             deliver(
-                slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels, decoders, states,
-                sequencer, events,
+                slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels,
+                decoders[channels[channel, 0]], states, sequencer, events,
             )  # fmt: skip
             continue
 
@@ -384,8 +408,8 @@ def advance(
                 words[PACKET_UNITS] = header[0]["units"]
                 words[PACKET_SENT] = header[0]["sent"]
                 deliver(
-                    data, header[0]["start"], header[0]["end"], channel, NIL, words, channels, decoders, states,
-                    sequencer, events,
+                    data, header[0]["start"], header[0]["end"], channel, NIL, words, channels,
+                    decoders[protocol], states, sequencer, events,
                 )  # fmt: skip
                 words[FLUSH] = 1  # what waits for this snapshot comes before anything new
                 state[SNAPSHOT_FLOW] = 0
@@ -404,13 +428,14 @@ def advance(
             words[FRAMED] = 0
             words[AT] = max(header[0]["end"], words[AT] + 1)
             if verdict == DELIVER:
+                words[PACKET_LINE] = NIL if header[0]["flags"] & UNSEQUENCED else line
                 words[SKIP] = sequencer[OUT_SKIP]
                 words[PACKET] = header[0]["first"]
                 words[PACKET_UNITS] = header[0]["units"]
                 words[PACKET_SENT] = header[0]["sent"]
                 deliver(
                     data, header[0]["start"], header[0]["end"], channel, sequencer[OUT_STREAM], words, channels,
-                    decoders, states, sequencer, events,
+                    decoders[protocol], states, sequencer, events,
                 )  # fmt: skip
             if sequencer[OUT_MORE] != 0:
                 words[DRAINED] = sequencer[OUT_STREAM]

@@ -17,9 +17,13 @@ from simbench.replay.squeeze import Window, pace, squeeze
 from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec reads the annotation when it decodes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
+    from numpy.typing import NDArray
+
     from simbench.receive.worker import Worker
+    from simbench.wire.contract import ReceiverEnd
 
 PR_SET_PDEATHSIG = 1
 
@@ -43,6 +47,9 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
         max_idle_ns: the replayer's cap on idle time; 0 none.
         windows: that the replayer lets pass faster than the rest.
         only_line: the one line of every channel that is listened to; "" all.
+        owners: where there are several queues: the queue of each channel, by its number.
+        cpus: likewise: core of each queue's thread; -1 any.
+        handing: whether frames land on other queues than their channel's, and are handed over.
     """
 
     feed: str
@@ -60,6 +67,9 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
     max_idle_ns: int = 0
     windows: tuple[Window, ...] = ()
     only_line: str = ""
+    owners: tuple[int, ...] = ()
+    cpus: tuple[int, ...] = ()
+    handing: bool = False
 
 
 def main() -> None:
@@ -80,15 +90,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     try:
         config = msgspec.json.decode(_read(int(sys.argv[1])), type=ReceiverConfig)
-        receive(config, lambda: stopped)
+        found = receive_several(config, lambda: stopped) if config.cpus else receive(config, lambda: stopped)
+        _write(config.result_fd, msgspec.json.encode(found))
     except SimbenchError as error:
         sys.exit(_complain(str(error)))
     except (OSError, MemoryError) as error:
         sys.exit(_complain(f"receiver: {error}"))
 
 
-def receive(config: ReceiverConfig, stopped: Any) -> None:
-    """Open the wire, receive until the end, write the result."""
+def receive(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
+    """Open the wire, receive until the end, return the result."""
     from simbench.feed.definition import parse
     from simbench.feed.sequencer import Settings
     from simbench.measure import telemetry as t
@@ -135,6 +146,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
             "book": result.build(receiver, _capture(config, worker)),
             "stages": worker.stages(),
             "hiccups": worker.hiccups(),
+            "scheduling": worker.scheduling,
             "received": int(worker.live[live.RECEIVED]),
             "drops": {name: count for name, count in end.counters().items() if count},
             "unstamped": int(worker.live[live.UNSTAMPED]),
@@ -144,15 +156,66 @@ def receive(config: ReceiverConfig, stopped: Any) -> None:
         }
         if client is not None:
             found["recovery"] = client.report()
-        if len(worker.traced()):
-            from simbench.measure.timing import proof
+        return {**found, **_proof(config, worker.traced())}
 
-            traced = worker.traced()
-            if config.windows:
-                found["bursts"] = pace(traced, config.windows)
-                traced = np.column_stack([squeeze(traced[:, 0], config.windows), traced[:, 1:]])
-            found["timing"] = proof(traced, speed=config.speed, max_idle_ns=config.max_idle_ns)
-        _write(config.result_fd, msgspec.json.encode(found))
+
+def receive_several(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
+    """Open the wire's queues, receive with a thread for each until the end, return the result."""
+    from simbench.feed.definition import parse
+    from simbench.measure import telemetry as t
+    from simbench.receive.receiver import Receiver
+    from simbench.receive.several import Several
+    from simbench.replay.control import Control
+    from simbench.steering.table import owner_flows
+    from simbench.wire.flowtable import new_table
+    from simbench.wire.open import open_handing, open_receivers
+
+    feed = parse(config.feed)
+    control = Control.attach(config.control_fd)
+    with contextlib.ExitStack() as opened:
+        ends: Sequence[ReceiverEnd] = (
+            open_handing(config.wire, new_table(owner_flows(feed, config.owners), by_source=False))
+            if config.handing
+            else open_receivers(config.wire)
+        )
+        for end in ends:
+            opened.enter_context(end)
+        several = Several(
+            [
+                Receiver(
+                    feed,
+                    first_ns=config.first_ns,
+                    batch=1,
+                    verify=config.verify,
+                    only_line=config.only_line or None,
+                )
+                for _ in ends
+            ],
+            ends,
+            config.owners,
+            config.cpus,
+            control=control.words,
+            side=t.map_words(config.side_fd),
+            telemetry=t.attach(config.telemetry_fd),
+            block=config.block,
+            trace=config.trace,
+        )
+        several.run(stopped)
+        known = {"truncated": False, "backward_stamps": 0, "first_ns": str(config.first_ns), "notes": []}
+        return {**several.report(known), **_proof(config, several.traced())}
+
+
+def _proof(config: ReceiverConfig, traced: NDArray[np.int64]) -> dict[str, Any]:
+    """Return how well the traced frames kept to their times, and to the pace of the windows."""
+    from simbench.measure.timing import proof
+
+    found: dict[str, Any] = {}
+    if len(traced):
+        if config.windows:
+            found["bursts"] = pace(traced, config.windows)
+            traced = np.column_stack([squeeze(traced[:, 0], config.windows), traced[:, 1:]])
+        found["timing"] = proof(traced, speed=config.speed, max_idle_ns=config.max_idle_ns)
+    return found
 
 
 def _capture(config: ReceiverConfig, worker: Worker) -> dict[str, Any]:

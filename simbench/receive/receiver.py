@@ -10,7 +10,7 @@ import numpy as np
 from simbench.book.books import Books
 from simbench.book.contract import APPLY_SIGNATURE
 from simbench.book.engine import apply
-from simbench.book.layout import AWAITED, REFRESHES, REQUIRED, RESTORED, UNUSED, BookChannel
+from simbench.book.layout import AWAITED, AWAITED_BY_PACKET, REFRESHES, REQUIRED, RESTORED, UNUSED, BookChannel
 from simbench.errors import SimbenchError
 from simbench.event import EVENT
 from simbench.feed.sequencer import Sequencer
@@ -127,15 +127,20 @@ class Receiver:
         ends = np.cumsum([len(state) for state in states])
         flows = np.cumsum([0, *(len(channel.feeds) for channel in feed.channels)])
         rows = pipeline.PIPELINE + flows[:-1] * FLOW_WORDS
+        kept = book_channels(feed)
+        told = [
+            pipeline.PIPELINE + (int(flows[-1]) + number) * FLOW_WORDS if one.snapshots == AWAITED_BY_PACKET else 0
+            for number, one in enumerate(kept)
+        ]
         self.channels = np.array(
             [
-                (kind, end - len(state), end, row)
-                for kind, end, state, row in zip(self._kinds, ends, states, rows, strict=True)
+                (kind, end - len(state), end, row, own)
+                for kind, end, state, row, own in zip(self._kinds, ends, states, rows, told, strict=True)
             ],
             np.int64,
-        ).reshape(-1, 4)
+        ).reshape(-1, 5)
         self.state = State(
-            books=Books.create(book_channels(feed), orders=orders),
+            books=Books.create(kept, orders=orders),
             sequencer=Sequencer.create(
                 [len(channel.lines) for channel in feed.channels],
                 settings,
@@ -143,10 +148,10 @@ class Receiver:
                 [self.protocol(number).sequence_wrap for number in range(len(feed.channels))],
             ),
             protocols=np.concatenate(states),
-            words=pipeline.new_words(batch=batch, verify=verify, flows=int(flows[-1])),
+            words=pipeline.new_words(batch=batch, verify=verify, flows=int(flows[-1]) + len(kept)),
         )
         self.restored: list[Restored] = []
-        decoded = [channel.snapshots in (REQUIRED, AWAITED) for channel in book_channels(feed)]
+        decoded = [channel.snapshots in {REQUIRED, AWAITED, AWAITED_BY_PACKET} for channel in kept]
         self.router = Router(feed, only_line=only_line, snapshots=decoded)
         answers = [pipeline.retransmission_route(number) for number in range(len(feed.channels))]
         self.routes = np.append(np.full(FLOWS, pipeline.UNROUTED, np.int64), answers)
@@ -313,7 +318,7 @@ class Receiver:
 
     def channel_state(self, channel: int) -> NDArray[np.int64]:
         """Return the protocol state of a channel."""
-        _, first, last, _ = self.channels[channel]
+        _, first, last, _, _ = self.channels[channel]
         return self.state.protocols[first:last]
 
     def messages(self) -> dict[str, Any]:
@@ -366,7 +371,8 @@ def _snapshots(channel: Channel, protocol: Protocol) -> int:
             f"channel {channel.name}: {protocol.name} cannot recover by {channel.recover}; it can by "
             f"{', '.join(protocol.recovery) or 'nothing'}"
         )
-    return SNAPSHOT_POLICIES.get(channel.recover or "", UNUSED)
+    policy = SNAPSHOT_POLICIES.get(channel.recover or "", UNUSED)
+    return AWAITED_BY_PACKET if policy == AWAITED and protocol.book == "order" else policy
 
 
 def _options(channel: Channel, first_ns: int) -> Options:

@@ -3,7 +3,8 @@
 The arbitration gives a gap up as lost, for no line brings it any more. Whether a book missed something by it shows
 later, at the instrument's own sequence, and what makes the book right again is a snapshot at a place behind the gap. A
 gap has ended by it when every instrument of the channel is known to be right beyond the gap: by a change that followed
-its last one, or by a snapshot. What neither has confirmed yet keeps the gap lost.
+its last one, or by a snapshot. What neither has confirmed yet keeps the gap lost. Books that wait by packet are told of
+every gap, so one that is current is right beyond all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.book.layout import AWAITED, CURRENT, REFRESHED, REFRESHES
+from simbench.book.layout import AWAITED, AWAITED_BY_PACKET, CURRENT, INT64_MAX, REFRESHED, REFRESHES
 from simbench.feed.layout import NATURAL, OUTCOMES, SNAPSHOT
 
 if TYPE_CHECKING:
@@ -32,19 +33,20 @@ def settle(gaps: Sequence[dict[str, Any]], books: Books, channel: int, restored:
         restored: every book that a snapshot made right again, of all channels.
     """
     policy = books.channels[channel].snapshots
-    if policy not in {AWAITED, REFRESHES}:
+    if policy not in {AWAITED, REFRESHES, AWAITED_BY_PACKET}:
         return
     rows = books.instruments[books.instruments["channel"] == channel]
     right = np.isin(rows["state"], (CURRENT, REFRESHED))
+    confirmed = np.where(right & (policy == AWAITED_BY_PACKET), INT64_MAX, rows["confirmed"])
     mine = [one for one in restored if one.channel == channel]
     for gap in gaps:
         if gap["outcome"] != OUTCOMES[0]:
             continue
         spanning = [one for one in mine if one.after < gap["first"] and one.until >= gap["last"]]
-        unsure = ~right | (rows["confirmed"] < gap["last"])
-        waiting = ~right & (rows["confirmed"] < gap["first"])
+        unsure = ~right | (confirmed < gap["last"])
+        waiting = ~right & (confirmed < gap["first"])
         gap["instruments"] = len({one.key for one in spanning} | set(rows["key"][waiting].tolist()))
         if not unsure.any():
-            gap["outcome"] = OUTCOMES[SNAPSHOT if policy == AWAITED else NATURAL]
+            gap["outcome"] = OUTCOMES[NATURAL if policy == REFRESHES else SNAPSHOT]
             ends = [int(gap["closed_ns"]), *(one.at_ns for one in spanning)]
             gap["closed_ns"] = str(max(ends))

@@ -19,6 +19,7 @@ from simbench.measure import telemetry as t
 from simbench.receive import live as w
 from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, STOPPED, TIMED, advance
 from simbench.receive.receiver import FLOWS, Receiver
+from simbench.receive.scheduling import scheduling, since
 from simbench.replay import control as c
 from simbench.wire.contract import UNMATCHED
 
@@ -53,6 +54,7 @@ class Worker:
         cpu: core to run on; any where None.
         trace: frames whose stamps are kept for the proof of timing.
         client: who asks for what no line brought; None where nobody does. Closed by the caller.
+        ready: called in the loop's thread when frames may come; None tells the replayer.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Worker:
         cpu: int | None,
         trace: int,
         client: Client | None = None,
+        ready: Callable[[], None] | None = None,
     ) -> None:
         self.receiver = receiver
         self.end = end
@@ -88,9 +91,11 @@ class Worker:
         self._dissect = pointer(dissect, DISSECT_SIGNATURE)
         self._advance = pointer(advance, SIGNATURE)
         self.failure: BaseException | None = None
+        self.scheduling: dict[str, int] = {}  # what befell the thread, once it has ended
         self._ended_at = 0  # clock when the replayer was first seen to have ended
         self._awaited_at = 0  # clock when frames were last left where they are, for an answer to come first
         self._client = client
+        self._ready = ready or self._tell_replayer
         if client is not None:
             self.live[w.SOCKETS] = len(client.descriptors)
             self.live[w.POLLFDS] = client.descriptors.ctypes.data
@@ -123,9 +128,9 @@ class Worker:
             self.live[w.STOP] = 1
             self._call()  # everything is loaded and touched before the first frame comes
             self.live[w.STOP] = 0
+            before = scheduling()
             self._telemetry[t.STATE] = t.RUNNING
-            self._control[c.RECEIVER_PID] = os.getpid()
-            self._control[c.RECEIVER_READY] = 1
+            self._ready()
             while True:
                 status = self._call()
                 if status == w.ENDED:
@@ -139,8 +144,13 @@ class Worker:
                 else:
                     self.receiver.serve(status, self._frames, self.dissector.flows)
                 self._hold()
+            self.scheduling = since(before, scheduling())
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which tells the user
             self.failure = error
+
+    def _tell_replayer(self) -> None:
+        self._control[c.RECEIVER_PID] = os.getpid()
+        self._control[c.RECEIVER_READY] = 1
 
     def _call(self) -> int:
         receiver, state = self.receiver, self.receiver.state
@@ -244,11 +254,19 @@ class Worker:
         if not self._control[c.PHASE] >= c.ENDED:
             return False
         sent = int(self._control[c.SENT])
-        lost = sum(self.end.counters()[name] for name in WIRE_DROPS)
-        if int(self.live[w.RECEIVED]) + lost >= sent and self.live[w.N] == 0:
+        if int(self.live[w.RECEIVED]) + self.lost() >= sent and self.live[w.N] == 0:
             return True
         quiet = max(int(self.live[w.QUIET]), self._ended_at, self._awaited_at)
         return time.monotonic_ns() - quiet > DRAIN_NS
+
+    def lost(self) -> int:
+        """Return how many frames the wire lost on their way to this end."""
+        counters = self.end.counters()
+        return sum(counters[name] for name in WIRE_DROPS)
+
+    def running(self) -> bool:
+        """Tell whether the loop goes on."""
+        return self._thread.is_alive()
 
     def watch(self, stopped: Callable[[], bool]) -> None:
         """Wait for the end: everything drained, a stop asked for, or a failure."""
@@ -257,11 +275,12 @@ class Worker:
                 self._ended_at = self._ended_at or time.monotonic_ns()
                 if self.live[w.DRIVEN] and self.drained():
                     break
-            self._refresh()
+            self.refresh()
             self._thread.join(0.005 if self._ended_at else REFRESH_S)
         self.stop()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Publish the counters that the kernel keeps."""
         for name, count in self.end.counters().items():
             if name in WIRE_DROPS:
                 self._telemetry[t.counter(f"drop_{name}")] = count
@@ -277,7 +296,7 @@ class Worker:
         self._settle()
         while self.receiver.finish() == STOPPED:
             pass
-        self._refresh()
+        self.refresh()
         self._publish()
         self._telemetry[t.STATE] = t.ENDED
         self._control[c.RECEIVER_DONE] = 1

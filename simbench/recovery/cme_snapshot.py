@@ -10,7 +10,8 @@ A snapshot is complete: what it does not carry is empty. So what is said has to 
 
 - Levels that were never sent to the receiver are left out, with the numbers of the others as they are. Between known
   levels they are unknown again to whoever reads it; behind the last known one they seem empty.
-- An instrument whose rptSeq was never seen, or whose book has missed something, is left out of the loop.
+- An instrument whose rptSeq was never seen, or whose book has missed something, is left out of the loop. Orders have no
+  rptSeq: where a packet of the channel is lost, no book by order is known any more, and there is no loop of them.
 - So is a book that the message cannot hold: a quantity beyond 32 bits, a level number beyond 126, 256 levels.
 - Statistics, limits and dates are null, for a book does not keep them. The trading status is there once it was sent.
 - TransactTime, which should be that of the instrument's last event, is the sent time of the last packet delivered.
@@ -28,6 +29,7 @@ import numpy as np
 
 from simbench.book.layout import CURRENT, KNOWN, NO_PRICE
 from simbench.event import ASK, BID
+from simbench.feed.layout import LOST, OUTCOMES
 from simbench.protocol.cme_layout import shipped
 from simbench.protocol.contract import COUNTS, SENT, SEQUENCE
 from simbench.protocol.sbe_rows import RowTemplate
@@ -85,7 +87,7 @@ def snapshot_packets(
     instruments = books.instruments
     served = [
         (instruments[index], *said)
-        for index, version in _served(books, channel, state)
+        for index, version in _served(receiver, channel)
         if (said := entries_of(books, index, version)) is not None
     ]
     loop = {
@@ -111,12 +113,17 @@ def snapshot_packets(
     ]
 
 
-def _served(books: Books, channel: int, state: NDArray[np.int64]) -> list[tuple[int, int]]:
+def _served(receiver: Receiver, channel: int) -> list[tuple[int, int]]:
     """Return the instruments of which something can be said, by index, and the schema version that each came in."""
-    rows = books.instruments
-    chosen = np.flatnonzero((rows["channel"] == channel) & (rows["state"] == CURRENT) & (rows["sequence"] >= 0))
+    rows = receiver.state.books.instruments
+    known = (rows["channel"] == channel) & (rows["state"] == CURRENT)
+    if receiver.protocol(channel).book == "order":
+        known &= not any(gap["outcome"] == OUTCOMES[LOST] for gap in receiver.state.sequencer.gaps(channel))
+    else:
+        known &= rows["sequence"] >= 0
+    chosen = np.flatnonzero(known)
     defined = rows["other"][chosen]
-    versions = np.where(defined > 0, defined, _version(state))
+    versions = np.where(defined > 0, defined, _version(receiver.channel_state(channel)))
     return list(zip(chosen.tolist(), versions.tolist(), strict=True))
 
 

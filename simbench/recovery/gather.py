@@ -12,7 +12,7 @@ import numpy as np
 
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, NO_PAYLOAD
 from simbench.kernel.pure import copy_bytes, kernel, load_be16
-from simbench.protocol.moldudp64 import HEADER_SIZE, read_header
+from simbench.protocol.moldudp64 import HEADER_SIZE, read_header, whole
 from simbench.protocol.sessions import MAX_SESSIONS, SESSION_WORDS
 
 if TYPE_CHECKING:
@@ -115,16 +115,6 @@ def gather(
             words[MALFORMED] += units < promised
         words[FRAME] += 1
     return DONE
-
-
-@kernel
-def whole(data: Bytes, at: int, end: int, units: int) -> int:
-    """Return how many of so many messages, each behind its length, lie whole in data[at:end]."""
-    for unit in range(units):
-        if at + 2 > end or at + 2 + load_be16(data, at) > end:
-            return unit
-        at += 2 + load_be16(data, at)
-    return units
 
 
 @kernel

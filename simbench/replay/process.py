@@ -24,6 +24,7 @@ from simbench.recovery.conduct import Conduct
 from simbench.replay import control as c
 from simbench.replay.schedule import FOREVER, UNBOUND, Endpoint, Options
 from simbench.replay.squeeze import Window  # noqa: TC001 - msgspec resolves the annotation
+from simbench.wire.flowtable import FlowQueue, new_table
 from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec resolves the annotation
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         looped: channels, as the text of a feed.toml, whose snapshot feeds are made from it and sent too.
         cycle_ns: from one loop of these to the next.
         conduct: how they behave.
+        steering: flows with their queues, where the wire has several.
+        by_source: whether these are told apart by source too.
         receiver, window, ahead, batch, awake_ns, loop_gap_ns, paused, cpu: of replayer.Settings.
     """
 
@@ -108,6 +111,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     looped: str = ""
     cycle_ns: int = 1_000_000_000
     conduct: Conduct = Conduct()
+    steering: tuple[FlowQueue, ...] = ()
+    by_source: bool = False
     receiver: bool = True
     window: int = 1024
     ahead: int = 256
@@ -157,10 +162,13 @@ def run(config: Config) -> int:
 def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
     from simbench.replay.loader import Loader
     from simbench.replay.replayer import Replayer, Settings, side_rows
-    from simbench.wire.open import open_sender
+    from simbench.wire.open import open_sender, open_steered
 
     with contextlib.ExitStack() as opened:
-        end = opened.enter_context(open_sender(config.wire, _shared(config.words_fd)))
+        steered = None
+        if len(config.wire.queues) > 1:
+            steered = open_steered(config.wire, new_table(config.steering, by_source=config.by_source))
+        end = opened.enter_context(steered or open_sender(config.wire, _shared(config.words_fd)))
         if control.words[c.PHASE] == c.STARTING:
             control.words[c.REPLAYER_PID] = os.getpid()
         options = Options(
@@ -186,6 +194,8 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
         found = replayer.result()
         if servers is not None:
             found["servers"] = servers.counters()
+        if steered is not None:
+            found["steered"] = steered.told()
         result = msgspec.json.encode(found) + b"\n"
     with contextlib.suppress(BrokenPipeError):
         os.write(config.result_fd if config.result_fd >= 0 else 1, result)

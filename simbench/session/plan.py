@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simbench.feed.definition import Feed
     from simbench.receive.offline import Source
     from simbench.replay.squeeze import Window
+    from simbench.steering.rules import Rule
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Plan:
         conduct: how the servers that they ask behave.
         only_line: the one line of every channel that the receiver listens to.
         faults: text of a fault script; "" none.
+        queues: of the wire, each with a thread and books of its own.
+        rules: group and port to queue; None: a hash over addresses and ports, where there are several queues.
+        pinned: whether sender and receivers stay on a core each.
         watched: a terminal runs beside it and needs a core now and then.
     """
 
@@ -68,6 +72,9 @@ class Plan:
     conduct: Conduct = field(default_factory=Conduct)
     only_line: str | None = None
     faults: str = ""
+    queues: int = 1
+    rules: tuple[Rule, ...] | None = None
+    pinned: bool = True
     watched: bool = False
 
 

@@ -17,6 +17,7 @@ from simbench.session.plan import Plan, cores, extent, names
 from simbench.session.processes import Processes
 from simbench.session.recovering import asking, recovering
 from simbench.session.snapshotting import choosing, with_loops
+from simbench.session.steered import check_queues, check_rights, crowded, queues_told, receiving_cores, steering_of
 from simbench.wire import namespace
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Session(Processes):
     def __init__(self, source: Source, plan: Plan) -> None:
         from simbench.capture.reader import open_capture
         from simbench.wire.open import open_wire
-        from simbench.wire.probe import choose
+        from simbench.wire.probe import choose, probe
 
         super().__init__()
         if plan.faults:
@@ -51,18 +52,26 @@ class Session(Processes):
         self.plan = plan
         speed = parse_speed(plan.speed)
         self.extent = extent(source)
+        self.feed, self._looped = with_loops(choosing(source.feed, plan.recover))
+        recovered = recovering(self.feed, plan.recover)
+        self.steering = None
+        self.waiting = plan.wait
+        if plan.queues > 1:
+            check_queues(plan, recovered)
+            check_rights(probe())
+            self.steering = steering_of(plan, source, self.feed, self._looped)
+            self.waiting = "block" if crowded(plan.queues) else plan.wait
         asked = None if plan.wire in {"auto", "ring"} and plan.stack in {"", "ring", "xdp"} else plan.stack
         self.choice = choose(plan.wire, asked)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
-        self.feed, self._looped = with_loops(choosing(source.feed, plan.recover))
-        recovered = recovering(self.feed, plan.recover)
         if plan.exchange is not None:
             open_capture(plan.exchange)  # a mistake in its name is said before anything starts
         self._wire = self._owned.enter_context(
             open_wire(
                 self.choice.wire,
                 stack=self.choice.stack,
-                mode=plan.mode,
+                mode=plan.mode if plan.queues == 1 else "native",  # else queue q would arrive on q - 1
+                queues=plan.queues,
                 groups=joined(self.feed) if self.choice.stack == "udp" else (),
                 mtu=self.extent.mtu,
                 unicast=bool(recovered),
@@ -84,7 +93,7 @@ class Session(Processes):
 
     def start(self) -> None:
         """Start both processes; the first frame goes out when the receiver is ready."""
-        sender, receiver = cores()
+        sender, receiver = cores() if self.plan.pinned else (None, None)
         shared = (self.control.fd, self._side_fd)
         config = self._receiver_config(receiver, self.result_memory("receive"))
         mine = (*shared, self._telemetry_fd, self._results["receive"])
@@ -108,7 +117,7 @@ class Session(Processes):
             result_fd=result_fd,
             control_fd=self.control.fd,
             side_fd=self._side_fd,
-            block=self.plan.wait == "block",
+            block=self.waiting == "block",
             cpu=-1 if cpu is None else cpu,
             verify=self.source.verify
             or bool(self.plan.faults),  # rebuilt frames have right ones: wrong ones are faults
@@ -118,6 +127,9 @@ class Session(Processes):
             max_idle_ns=self.plan.max_idle_ns,
             windows=self.plan.windows,
             only_line=self.plan.only_line or "",
+            owners=self.steering.owners if self.steering else (),
+            cpus=receiving_cores(self.plan.queues, pinned=self.plan.pinned) if self.steering else (),
+            handing=self.steering is not None and bool(self.steering.split),
         )
 
     def _replayer_config(self, cpu: int | None, result_fd: int) -> msgspec.Struct:
@@ -152,6 +164,8 @@ class Session(Processes):
             serving=tuple(serving),
             exchange=str(plan.exchange or self.source.capture.path),
             conduct=plan.conduct,
+            steering=self.steering.flows if self.steering else (),
+            by_source=self.steering is not None and self.steering.by_source,
             cpu=cpu,
             awake_ns=0 if plan.watched and len(os.sched_getaffinity(0)) < CORES_WATCHED else AWAKE_NS,
         )
@@ -169,7 +183,7 @@ class Session(Processes):
             capture=self.source.capture.path.name,
             wire=self.choice.wire,
             stack=self.stack,
-            wait=self.plan.wait,
+            wait=self.waiting,
             speed=self.plan.speed,
             frames=self.extent.frames,
             first_ns=self.plan.from_ns or self.extent.first_ns,
@@ -191,9 +205,11 @@ class Session(Processes):
         """
         found = self.results()
         replayed, received = found["replay"], found["receive"]
-        whole = result(received, wire=self.choice.wire, stack=self.stack, wait=self.plan.wait)
+        whole = result(received, wire=self.choice.wire, stack=self.stack, wait=self.waiting)
         if whole["recovery"]:
             whole["recovery"]["servers"] = replayed.pop("servers")
+        if self.steering is not None:
+            whole.update(queues_told(self.steering, replayed.pop("steered"), received["queues"]))
         done = replayed.pop("faults", None)
         joined = {
             **whole,
@@ -237,6 +253,7 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
         "timing": received.get("timing", {}),
         "bursts": received.get("bursts"),
         "hiccups": received["hiccups"],
+        "scheduling": received["scheduling"],
         "polls": received["polls"],
         "unstamped": received["unstamped"],
         "unmatched": received["unmatched"],

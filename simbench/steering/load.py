@@ -13,6 +13,7 @@ from simbench.capture.dissect import Dissector
 from simbench.capture.reader import open_capture
 from simbench.receive.pipeline import NOT_FEED, ROLE_LINE
 from simbench.receive.routes import Router
+from simbench.replay.rebuild import sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,7 @@ class Flow:
         role: "A", "B", ...: the line's name; else the role of the feed, or "other".
         datagrams: in all.
         busiest: in the busiest millisecond.
+        rebuilt: source address that its frames are rebuilt with.
     """
 
     source: Address
@@ -50,6 +52,7 @@ class Flow:
     role: str
     datagrams: int
     busiest: int
+    rebuilt: Address
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def weigh(path: Path, feed: Feed) -> Load:
         ports = block.data[at].astype(np.int64) << 8 | block.data[at + 1]
         _count(counted, frames["flow"].astype(np.int64) * MOST_PORTS + ports, frames["stamp"] - first)
     router = Router(feed, snapshots=[True] * len(feed.channels))
-    flows = tuple(_flow(dissector.flows, router, feed, key, *counts) for key, counts in sorted(counted.items()))
+    known = dissector.flows, sources(dissector.flows)
+    flows = tuple(_flow(*known, router, feed, key, *counts) for key, counts in sorted(counted.items()))
     return Load(flows, first)
 
 
@@ -102,7 +106,9 @@ def _count(counted: dict[int, list[int]], keys: NDArray[np.int64], since: NDArra
         counts[1] += part
 
 
-def _flow(table: NDArray[Any], router: Router, feed: Feed, key: int, datagrams: int, busiest: int) -> Flow:
+def _flow(
+    table: NDArray[Any], rebuilt: NDArray[Any], router: Router, feed: Feed, key: int, datagrams: int, busiest: int
+) -> Flow:
     flow = table[key // MOST_PORTS]
     route = router.route(flow)
     channel, role = -1, "other"
@@ -122,4 +128,5 @@ def _flow(table: NDArray[Any], router: Router, feed: Feed, key: int, datagrams: 
         role=role,
         datagrams=datagrams,
         busiest=busiest,
+        rebuilt=address_of(rebuilt[key // MOST_PORTS], "source"),
     )

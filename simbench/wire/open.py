@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from simbench.kernel.pure import Words
     from simbench.wire.contract import ReceiverEnd, SenderEnd
+    from simbench.wire.handover import HandingEnd
+    from simbench.wire.steered import SteeredEnd
 
 SENDER_INTERFACE: Final = "simtx"
 RECEIVER_INTERFACE: Final = "simrx"
@@ -218,6 +220,38 @@ def open_receivers(spec: WireSpec, words: Sequence[Words | None] = ()) -> list[R
     return namespace.inside(spec.netns_fd, _open_receivers, spec, words or (None,) * len(spec.queues))
 
 
+def open_steered(spec: WireSpec, table: Words) -> SteeredEnd:
+    """Open one sender end over all queues of a specification, which picks a frame's queue by a table of flowtable."""
+    from simbench.wire import steered
+
+    return namespace.inside(
+        spec.netns_fd,
+        steered.open_sender,
+        spec.interface,
+        spec.queues,
+        table,
+        entries=spec.entries,
+        frame_size=spec.frame_size,
+    )
+
+
+def open_handing(spec: WireSpec, table: Words) -> list[HandingEnd]:
+    """Open a receiver end for each queue of a specification that hand each other what a table says is another's."""
+    from simbench.wire import handover
+
+    return namespace.inside(
+        spec.netns_fd,
+        handover.open_receivers,
+        spec.interface,
+        spec.queues,
+        table,
+        mode=spec.mode,
+        entries=spec.entries,
+        frame_size=spec.frame_size,
+        serials=spec.serials,
+    )
+
+
 def _open_senders(spec: WireSpec, words: Sequence[Words | None]) -> list[SenderEnd]:
     if spec.kind == "nic":
         from simbench.wire.nic import check_may_send
@@ -239,9 +273,10 @@ def _open_senders(spec: WireSpec, words: Sequence[Words | None]) -> list[SenderE
         case "xdp":
             from simbench.wire import xdp
 
-            sizes = {"entries": spec.entries, "frame_size": spec.frame_size}
-            pairs = zip(spec.queues, words, strict=True)
-            return [xdp.open_sender(spec.interface, queue, words=each, **sizes) for queue, each in pairs]
+            return [
+                xdp.open_sender(spec.interface, queue, entries=spec.entries, frame_size=spec.frame_size, words=each)
+                for queue, each in zip(spec.queues, words, strict=True)
+            ]
     raise SimbenchError(f"{spec.stack} sockets do not send")
 
 

@@ -82,7 +82,13 @@ _CLOSED = np.zeros(8, np.int64)  # what an end that was closed points to: rings 
 
 
 def open_sender(
-    interface: str, queue: int = 0, *, entries: int = 4096, frame_size: int = 2048, words: Words | None = None
+    interface: str,
+    queue: int = 0,
+    *,
+    entries: int = 4096,
+    frame_size: int = 2048,
+    words: Words | None = None,
+    memory: Bytes | None = None,
 ) -> SenderEnd:
     """Open the sender end on a queue of an interface of the calling thread's namespace.
 
@@ -92,8 +98,9 @@ def open_sender(
         entries: frames that may be prepared or under way.
         frame_size: 2048 or 4096 bytes.
         words: control words of the caller's, int64[WORDS_SIZE].
+        memory: of the caller's for the frames, uint8[entries * frame_size], whole pages.
     """
-    xsk = open_xsk(interface, queue, entries=entries, frame_size=frame_size, sends=True)
+    xsk = open_xsk(interface, queue, entries=entries, frame_size=frame_size, sends=True, memory=memory)
     words = new_words(words, min(frame_size, interface_mtu(interface) + ETHERNET))
     _point(words, xsk, xsk.completion, entries, frame_size)
     end = SenderEnd(words, xsk.memory, int(words[MAX_FRAME]), xsk.socket.fileno(), prepare=prepare, commit=commit)
@@ -113,6 +120,7 @@ def open_receivers(
     only_multicast: bool = False,
     unicast: bool = False,
     words: Sequence[Words | None] = (),
+    memory: Bytes | None = None,
 ) -> list[ReceiverEnd]:
     """Open a receiver end for each of some queues, under one XDP program that lives as long as one of them.
 
@@ -126,7 +134,9 @@ def open_receivers(
         only_multicast: leave all but multicast UDP to the kernel, as on an interface that others use.
         unicast: leave what is sent to the interface's own MAC to the kernel.
         words: control words of the caller's, one int64[WORDS_SIZE] for each queue.
+        memory: of the caller's for the frames of all queues, one behind the other.
     """
+    part = entries * frame_size
     own = interface_mac(interface) if unicast else b""
     with contextlib.ExitStack() as undo:
         xsk_map = undo.enter_context(_owned(bpf.create_map(bpf.XSKMAP, 4, 4, MOST_QUEUES)))
@@ -134,8 +144,9 @@ def open_receivers(
             _owned(bpf.load_program(programs.redirect(xsk_map, only_multicast=only_multicast, own=own)))
         )
         sockets = []
-        for queue in queues:
-            xsk = open_xsk(interface, queue, entries=entries, frame_size=frame_size, sends=False)
+        for place, queue in enumerate(queues):
+            room = None if memory is None else memory[place * part : (place + 1) * part]
+            xsk = open_xsk(interface, queue, entries=entries, frame_size=frame_size, sends=False, memory=room)
             undo.callback(xsk.close)
             _give_all(xsk, entries, frame_size)
             bpf.update_map(xsk_map, struct.pack("I", queue), struct.pack("I", xsk.socket.fileno()))

@@ -90,7 +90,9 @@ class Xsk:
         self.socket.close()
 
 
-def open_xsk(interface: str, queue: int, *, entries: int, frame_size: int, sends: bool) -> Xsk:
+def open_xsk(
+    interface: str, queue: int, *, entries: int, frame_size: int, sends: bool, memory: Bytes | None = None
+) -> Xsk:
     """Open a socket for one direction, in the calling thread's namespace.
 
     Args:
@@ -99,6 +101,7 @@ def open_xsk(interface: str, queue: int, *, entries: int, frame_size: int, sends
         entries: frames, and entries of every ring; a power of two.
         frame_size: 2048 or 4096, as the kernel's page allows.
         sends: whether it sends or receives.
+        memory: for its frames, uint8[entries * frame_size] of frame_memory(); some of its own where None.
     """
     if entries & (entries - 1) or not 1 <= entries <= MOST_ENTRIES:
         raise SimbenchError(f"AF_XDP rings have a power of two of entries, at most {MOST_ENTRIES}, not {entries}")
@@ -110,7 +113,8 @@ def open_xsk(interface: str, queue: int, *, entries: int, frame_size: int, sends
         raise SimbenchError(f"AF_XDP {NEEDS} ({error.strerror}); try --wire ring") from None
     maps: list[mmap.mmap] = []
     try:
-        memory = _frame_memory(entries * frame_size)
+        if memory is None:
+            memory = frame_memory(entries * frame_size)
         kinds = (FILL_RING, COMPLETION_RING, TX_RING if sends else RX_RING)
         _register(xsk, memory, frame_size, entries, kinds)
         offsets = struct.unpack("16Q", xsk.getsockopt(SOL_XDP, MMAP_OFFSETS, 128))
@@ -128,7 +132,8 @@ def open_xsk(interface: str, queue: int, *, entries: int, frame_size: int, sends
     return Xsk(xsk, memory, rings[0], rings[1], rings[2], maps)
 
 
-def _frame_memory(size: int) -> Bytes:
+def frame_memory(size: int) -> Bytes:
+    """Return memory for frames: whole pages, uint8[size]."""
     shared = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(OSError):  # a kernel without huge pages
         shared.madvise(mmap.MADV_HUGEPAGE)
@@ -154,7 +159,7 @@ def allows_zero_copy(interface: str, queue: int) -> bool:
     """Tell whether a queue of an interface in the calling thread's namespace hands out frames without copying them."""
     size = 16
     with socket.socket(AF_XDP, socket.SOCK_RAW | socket.SOCK_CLOEXEC) as xsk:
-        memory = _frame_memory(size * mmap.PAGESIZE)
+        memory = frame_memory(size * mmap.PAGESIZE)
         _register(xsk, memory, mmap.PAGESIZE, size, (FILL_RING, COMPLETION_RING, RX_RING))
         try:
             _bind(xsk, interface, queue, BIND_ZERO_COPY)

@@ -7,7 +7,7 @@ import numpy as np
 
 from simbench import event
 from simbench.book.books import Books
-from simbench.book.layout import AWAITED, DRAINING, REFRESHES, REQUIRED, WAIT_ROOM, BookChannel
+from simbench.book.layout import AWAITED, AWAITED_BY_PACKET, DRAINING, REFRESHES, REQUIRED, WAIT_ROOM, BookChannel
 from simbench.book.reference import ReferenceBooks
 from simbench.book.waiting import gather
 
@@ -18,6 +18,7 @@ PRICE_BY_SNAPSHOT = replace(PRICE, snapshots=REQUIRED)
 LEVEL_BY_SNAPSHOT = replace(LEVEL, snapshots=REQUIRED)
 LEVEL_WAITING = replace(LEVEL, snapshots=AWAITED)
 LEVEL_REFRESHED = replace(LEVEL, snapshots=REFRESHES)
+ORDER_WAITING = replace(ORDER, snapshots=AWAITED_BY_PACKET)
 LONGEST = 1000  # turns in which whatever waits for a snapshot is in the books
 AB = int.from_bytes(b"AB".ljust(8, b"\0"), "big")
 SYMBOL = 0x5359_4D42_4F4C_2031

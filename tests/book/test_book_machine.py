@@ -10,6 +10,7 @@ from book_events import (
     LEVEL_REFRESHED,
     LEVEL_WAITING,
     ORDER,
+    ORDER_WAITING,
     PRICE,
     PRICE_BY_SNAPSHOT,
     SYMBOL,
@@ -408,6 +409,60 @@ class RefreshedBooks(WaitingBooks):
     channel = LEVEL_REFRESHED
 
 
+class WaitingOrderBooks(OrderBooks):
+    """Books order by order that wait by the packets of their channel, in queues with little room."""
+
+    channel = ORDER_WAITING
+    rows = 8
+
+    def __init__(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(block, "WAIT_ROWS", self.rows)
+            super().__init__()
+
+    @initialize(
+        queues=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 2), priorities), min_size=2, max_size=6),
+        first=st.sampled_from([1, 1, 4]),
+    )
+    def open_with(self, queues: list[tuple[int, int, int]], first: int) -> None:
+        """Join the channel at its first packet or behind it, and begin with some orders."""
+        self.tell(event.LOST, 0, sequence=1, other=first - 1, flags=0)
+        super().open_with(queues)
+
+    def teardown(self) -> None:
+        """Leave the batches out: what waits goes into the books behind every snapshot, and not behind every batch."""
+
+    @rule(order=ids, flags=flags, which=whiches)
+    def end(self, order: int, which: int, **fields: Any) -> None:
+        """Delete an order, as a feed does that names the instrument too."""
+        self.tell(event.DELETE, self.keys[which], order=self.known(order), **fields)
+
+    @rule(first=st.integers(-2, 2), count=st.integers(0, 3), flags=st.sampled_from([0, 0, 0, event.ANEW]))
+    def lose(self, first: int, count: int, flags: int) -> None:
+        """Lose packets in front of the next one, or let the channel begin anew, at its first packet or behind it."""
+        begins = 1 if flags else max(self.now + first, 1)
+        self.tell(event.LOST, 0, sequence=begins, other=begins + count - 1, flags=flags)
+
+    @rule(
+        which=whiches, ahead=st.sampled_from([-2, 0, 0, 1, 3, 15]), end=st.sampled_from([True, True, True, False]),
+        numbers=st.sampled_from([[1], [1], [1, 2], [1, 2, 3], [1, 1, 2, 2, 3, 3], [1, 3], [2], [1, 2, 1, 2, 3]]),
+        orders=st.lists(st.tuples(ids, st.integers(0, 1), st.integers(1, 3)), max_size=3),
+    )  # fmt: skip
+    def refresh(self, which: int, ahead: int, numbers: list[int], orders: list[Any], *, end: bool) -> None:
+        """Send a snapshot in parts, all of them or not, from where it is needed or from elsewhere."""
+        key = self.keys[which]
+        placed = max((self.book(key).needed or self.now) + ahead, 0)
+        for number in numbers:
+            made: list[dict[str, Any]] = [
+                {"kind": event.SNAPSHOT if number == 1 else event.SNAPSHOT_PART, "orders": number, "other": placed}
+            ]
+            for order, side, price in orders[number - 1 : number]:
+                made.append({"kind": event.ADD, "order": order, "side": side, "price": price, "quantity": 3})
+            for one in made:
+                ends = end and number == max(numbers) and one is made[-1]
+                self.tell(one.pop("kind"), key, flags=event.FROM_SNAPSHOT | (event.END if ends else 0), **one)
+
+
 TestOrderBooks = OrderBooks.TestCase
 TestOrderBooks.settings = STEPS
 
@@ -425,6 +480,9 @@ TestLevelSnapshotBooks.settings = STEPS
 
 TestWaitingBooks = WaitingBooks.TestCase
 TestWaitingBooks.settings = STEPS
+
+TestWaitingOrderBooks = WaitingOrderBooks.TestCase
+TestWaitingOrderBooks.settings = STEPS
 
 TestRefreshedBooks = RefreshedBooks.TestCase
 TestRefreshedBooks.settings = STEPS

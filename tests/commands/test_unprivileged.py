@@ -75,6 +75,13 @@ def test_wire_that_needs_rights_says_which(wire: str, sealed: Path, nobody: dict
     assert line == "simbench: network namespaces need root or CAP_SYS_ADMIN; try --wire ring"
 
 
+def test_queues_that_are_not_to_be_had_say_why(sealed: Path, nobody: dict[str, Any]) -> None:
+    """No other wire has several, so none is advised."""
+    line = refused(nobody, "run", sealed / "capture.pcap", "--queues", 2, "--headless")
+
+    assert line == "simbench: --queues needs a veth pair: network namespaces need root or CAP_SYS_ADMIN"
+
+
 def test_interface_that_needs_rights_says_which(sealed: Path, nobody: dict[str, Any]) -> None:
     """Sending and receiving on an interface that is there."""
     for arguments in (

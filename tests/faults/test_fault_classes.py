@@ -43,7 +43,9 @@ def classes(path: Path, text: str, **more: Any) -> list[tuple[str, str]]:
         (CORRUPT, [("noticeable", "gap")] * 2),
         (CORRUPT + "fix_checksum = true", [("noticeable", "conflict")] * 2),
         (CORRUPT + 'fix_checksum = true\nline = "A"', [("noticeable", "conflict")]),
-        ('[[fault]]\nkind = "truncate"\nsequence = 300\nline = "B"', [("noticeable", "conflict")]),
+        ('[[fault]]\nkind = "truncate"\nsequence = 300\nline = "A"', [("masked", "")]),
+        ('[[fault]]\nkind = "truncate"\nsequence = 300\nline = "B"', [("masked", "")]),
+        ('[[fault]]\nkind = "truncate"\nsequence = 300', [("noticeable", "gap")] * 2),
         ('[[fault]]\nkind = "truncate"\nsequence = 300\nbytes = 9000', [("noticeable", "gap")] * 2),
         ('[[fault]]\nkind = "truncate"\nsequence = 300\nfix_length = false', [("noticeable", "gap")] * 2),
         ('[[fault]]\nkind = "restart"\nsequence = 300', [("noticeable", "epoch")]),
@@ -74,13 +76,14 @@ def test_a_heartbeat_carries_nothing_that_could_be_missed(tmp_path: Path) -> Non
 
 
 def test_damage_that_nobody_compares_is_undetectable(mdp3: Path) -> None:
-    """Under a right checksum, on the one line that is heard: undetectable, unless it can no longer be decoded."""
+    """Under a right checksum, on the one line that is heard: undetectable, unless it cannot be whole or be decoded."""
     fixed = '[[fault]]\nkind = "corrupt"\nevery = 5\nfix_checksum = true\nline = "A"'
     found = classes(mdp3, fixed, only_line="A")
-    assert set(found) == {("undetectable", ""), ("noticeable", "malformed")}
+    assert set(found) == {("undetectable", ""), ("noticeable", "malformed"), ("noticeable", "gap")}
     assert found.count(("undetectable", "")) > 50
     cut = classes(mdp3, '[[fault]]\nkind = "truncate"\nevery = 5\nbytes = 5\nline = "A"', only_line="A")
-    assert set(cut) == {("noticeable", "malformed")}
+    assert set(cut) == {("noticeable", "gap"), ("undetectable", "")}
+    assert cut.count(("undetectable", "")) <= 2, "the first and the last packet"
 
 
 def test_one_line_alone_has_nobody_to_make_up_for_it(mdp3: Path) -> None:

@@ -14,6 +14,7 @@ from simbench.feed.sequencer import (
     NIL,
     OUT_END,
     OUT_FIRST,
+    OUT_LINE,
     OUT_MORE,
     OUT_SKIP,
     OUT_START,
@@ -23,6 +24,7 @@ from simbench.feed.sequencer import (
     Request,
     Sequencer,
     Settings,
+    malformed,
     next_request,
     note_messages,
     offer,
@@ -56,6 +58,7 @@ class Driver:
         self.grown = 0
         self._lines = lines
         self._checked = checked
+        self._now = 0
         self._header = np.zeros(1, HEADER)
 
     def join(self, first: int, *, channel: int = 0, stream: int = 0, sent: int = 0, lines: int = 0) -> None:
@@ -69,18 +72,19 @@ class Driver:
     def offer(
         self, line: int, first: int, units: int = 1, *, now: int = 0, channel: int = 0, stream: int = 0, flags: int = 0,
         session: int = 0, sent: int = 0, digest: int | None = None, size: int | None = None, ordinal: int = 0,
+        broken: int | None = None,
     ) -> str:  # fmt: skip
         """Offer one packet, grow and drain as asked, and return the verdict in words."""
         return self._offer(
-            line, (stream, session, first, units, flags, sent), size or units, channel, digest, now, ordinal
+            line, (stream, session, first, units, flags, sent), size or units, channel, digest, now, ordinal, broken
         )
 
     def answer(
         self, first: int, units: int = 1, *, now: int = 0, channel: int = 0, stream: int = 0, session: int = 0,
-        sent: int = 0, digest: int | None = None,
+        sent: int = 0, digest: int | None = None, broken: int | None = None,
     ) -> str:  # fmt: skip
         """Offer one packet as a retransmission server sends it, and return the verdict in words."""
-        return self._offer(None, (stream, session, first, units, 0, sent), units, channel, digest, now, 0)
+        return self._offer(None, (stream, session, first, units, 0, sent), units, channel, digest, now, 0, broken)
 
     def requests(self, now: int) -> list[Request]:
         """Return what is to be asked for now."""
@@ -97,14 +101,18 @@ class Driver:
 
     def _offer(
         self, line: int | None, header: tuple[int, ...], size: int, channel: int, digest: int | None, now: int,
-        ordinal: int,
+        ordinal: int, broken: int | None = None,
     ) -> str:  # fmt: skip
         first, units = header[2:4]
+        self._now = now
+        size += broken is not None
         data = np.zeros(START + max(size, 1), np.uint8)
         self._header[0] = (*header, START, START + size)
         unwrap(self.sequencer.memory, channel, self._header)
         for unit in range(min(units, size)):
             data[START + unit] = self._on_wire(channel, int(self._header[0]["first"]) + unit) & 0xFF
+        if broken is not None:
+            data[START + size - 1] = 1 + broken
         own = hash((first, units)) if digest is None else digest
         while True:
             memory, slab = self.sequencer.memory, self.sequencer.slab
@@ -121,8 +129,9 @@ class Driver:
             else:
                 break
         if verdict == DELIVER:
-            self._deliver(data, START, int(self._header[0]["first"]), units)
+            self._deliver(data[START : START + size], int(self._header[0]["first"]), units, line)
         data[:] = 0xEE
+        memory = self.sequencer.memory
         if memory[OUT_MORE]:
             self.drain(int(memory[OUT_STREAM]))
         self.check()
@@ -135,21 +144,24 @@ class Driver:
 
     def drain(self, stream: int = 0) -> None:
         """Release what can go on."""
-        memory = self.sequencer.memory
-        while release(memory, stream) != NIL:
+        while release(self.sequencer.memory, stream) != NIL:
+            memory = self.sequencer.memory
             assert memory[OUT_STREAM] == stream
             first, units = int(memory[OUT_FIRST]), int(memory[OUT_UNITS])
             assert memory[OUT_END] - memory[OUT_START] >= units
-            self._deliver(self.sequencer.slab, int(memory[OUT_START]), first, units)
+            held = self.sequencer.slab[int(memory[OUT_START]) : int(memory[OUT_END])]
+            self._deliver(held, first, units, int(memory[OUT_LINE]))
 
     def tick(self, now: int) -> int:
         """Let time pass and release; return how many streams had something."""
+        self._now = now
         ready = self.sequencer.tick(now)
         self.drain_all()
         return ready
 
     def finish(self, now: int = 0) -> None:
         """End the data."""
+        self._now = now
         while self.sequencer.finish(now):
             self.drain_all()
         self.check()
@@ -177,18 +189,25 @@ class Driver:
         """Return the units delivered."""
         return [unit for _, unit in self.out]
 
-    def _deliver(self, data: np.ndarray, start: int, first: int, units: int) -> None:
+    def _deliver(self, data: np.ndarray, first: int, units: int, line: int | None) -> None:
+        """Take what is delivered; a byte behind the units says from which one on they cannot be decoded."""
         memory = self.sequencer.memory
+        broken = int(data[-1]) - 1 if len(data) > units and data[-1] else units
         skip = int(memory[OUT_SKIP])
         stream = int(memory[at.STREAM + at.T_BASE]) + int(memory[OUT_STREAM]) * int(memory[at.STREAM_SIZE])
         row = int(memory[at.EPOCH + at.T_BASE]) + int(memory[stream + at.S_EPOCH]) * at.EPOCH_WORDS
         channel = int(memory[stream + at.S_CHANNEL])
-        for unit in range(skip, units):
+        for unit in range(skip, max(skip, broken)):
             sequence = self._on_wire(channel, first + unit)
-            assert data[start + unit] == sequence & 0xFF, "the messages are not those that were offered"
+            assert data[unit] == sequence & 0xFF, "the messages are not those that were offered"
             self.out.append((int(memory[row + at.E_NUMBER]), sequence))
         if memory[at.OUT_RECORD] != NIL:
-            note_messages(memory, units - skip)
+            note_messages(memory, max(skip, broken) - skip)
+        if broken < units:
+            where = int(memory[OUT_STREAM]), first + max(skip, broken), first + units - 1
+            number = at.RETRANSMITTED if line is None else line
+            while malformed(self.sequencer.memory, *where, number, self._now) == NEED_ROOM:
+                self.grow()
 
     def _on_wire(self, channel: int, sequence: int) -> int:
         return int(on_wire(self.sequencer.memory, channel, sequence))

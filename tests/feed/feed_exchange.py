@@ -115,6 +115,15 @@ class Exchange(RuleBasedStateMachine):
         if self.wires[line] and not self.wires[line][0].reset:
             self.take(line, self.wires[line].popleft()._replace(digest=7))
 
+    @rule(line=line_numbers, broken=st.integers(0, 3), otherwise=st.booleans())
+    def break_off(self, line: int, broken: int, otherwise: bool) -> None:
+        """Bring a packet that cannot be decoded to its end; the other line may bring the same, or another."""
+        wire = self.wires[line]
+        if wire and not wire[0].reset and broken < wire[0].units:
+            packet = wire.popleft()
+            digest = hash((packet.digest, broken, otherwise))
+            self.take(line, packet._replace(digest=digest, broken=broken))
+
     @rule(line=line_numbers)
     def heartbeat(self, line: int) -> None:
         """Say the next expected sequence, behind all that the line still has under way."""
@@ -161,7 +170,7 @@ class Exchange(RuleBasedStateMachine):
         flags |= END_OF_SESSION if packet.digest == END and not packet.units else 0
         self.driver.offer(
             line, packet.first, packet.units, now=self.now, session=packet.session, sent=packet.sent,
-            digest=packet.digest, flags=flags,
+            digest=packet.digest, flags=flags, broken=packet.broken,
         )  # fmt: skip
         self.reference.offer(line, packet, self.now)
 
@@ -189,7 +198,7 @@ class Exchange(RuleBasedStateMachine):
         records = sequencer.records(0)
         units = [((r["epoch"], unit), r) for r in records for unit in range(r["first"], r["last"] + 1)]
         assert {unit: (r["outcome"], r["cause"]) for unit, r in units} == reference.ended
-        assert len(units) == len(reference.ended)
+        assert len(units) == reference.endings
         late = Counter({(r["epoch"], r["first"]): r["late_units"] for r in records if r["late_units"]})
         assert late == self.late_by_record(records)
         assert [e["first"] for e in sequencer.epochs(0)] == [epoch.first for epoch in reference.epochs]

@@ -350,16 +350,80 @@ def test_an_impossible_sequence_is_counted_and_nothing_else(first: int, units: i
     assert set(changed) <= {at.INVALIDS, at.OUT_FIRST, at.OUT_UNITS, at.OUT_SENT, at.OUT_SKIP, at.OUT_MORE}
 
 
-def test_malformed_units_become_a_gap() -> None:
+def test_what_cannot_be_decoded_is_missing_and_given_up_for_that() -> None:
     """A packet that arrived but could not be decoded to its end: the rest of its units is a gap by damage."""
-    from simbench.feed.sequencer import malformed
-
     driver = joined(1)
-    driver.offer(0, 11, 5)
-    assert malformed(driver.sequencer.memory, 0, 13, 15, 7) == 0
+    driver.offer(0, 11, 5, broken=2)
+    assert driver.offer(0, 16) == "held"
+    driver.tick(WAIT)
     (gap,) = driver.sequencer.gaps(0)
-    assert (gap["first"], gap["last"], gap["cause"]) == (13, 15, "malformed")
-    assert driver.offer(0, 16) == "delivered"
+    assert (gap["first"], gap["last"], gap["outcome"], gap["cause"]) == (13, 15, "lost", "malformed")
+    assert driver.units()[-3:] == [11, 12, 16]
+    assert driver.line(0)["missing"] == [[13, 15]]
+
+
+def test_the_other_lines_copy_fills_what_could_not_be_decoded() -> None:
+    """What is behind the damage waits, what is before it does not come again, and nothing is lost."""
+    driver = joined()
+    driver.offer(0, 11, 3, broken=1, digest=1)
+    assert driver.offer(0, 14) == "held"
+    assert driver.offer(1, 11, 3, digest=2) == "delivered"
+    assert driver.units()[-4:] == [11, 12, 13, 14]
+    assert driver.sequencer.gaps(0) == []
+    (gap,) = driver.sequencer.records(0)
+    assert (gap["first"], gap["last"], gap["outcome"]) == (12, 13, "other line")
+    assert (driver.line(0)["missing"], driver.line(1)["missing"]) == ([[12, 13]], [])
+
+
+def test_a_copy_of_what_could_not_be_decoded_fills_nothing() -> None:
+    """The same bytes from the other line are a duplicate; those that differ are tried."""
+    driver = joined()
+    driver.offer(0, 11, 3, broken=1, digest=1)
+    assert driver.offer(1, 11, 3, broken=1, digest=1) == "duplicate"
+    assert driver.sequencer.gaps(0) == []
+    assert driver.offer(0, 11, 3, broken=2, digest=2) == "delivered"
+    assert driver.units()[-2:] == [11, 12]
+    driver.finish(WAIT)
+    assert driver.lost() == [(13, 13)]
+
+
+def test_a_held_packet_that_was_cut_differently_fills_what_could_not_be_decoded() -> None:
+    """The damage of one packet that waited shows when it goes on; another that waits has the same units."""
+    driver = joined()
+    driver.offer(0, 12, 2, broken=0, digest=1)
+    driver.offer(1, 13, 3, digest=2)
+    driver.offer(1, 11)
+    assert driver.units()[-1] == 11
+    assert driver.offer(1, 12, digest=3) == "delivered"
+    assert driver.units()[-5:] == [11, 12, 13, 14, 15]
+    assert driver.lost() == []
+
+
+def test_what_cannot_be_decoded_is_missing_without_room_for_a_hole() -> None:
+    """Where every row for a hole is taken it is lost at once, and the sequence goes on."""
+    from simbench.feed import layout as at
+
+    driver = Driver(1, checked=False)
+    driver.join(10)
+    driver.sequencer.memory[at.HOLE + at.T_FREE] = at.NIL
+    driver.offer(0, 11, 3, broken=1)
+    (gap,) = driver.sequencer.gaps(0)
+    assert (gap["first"], gap["last"], gap["outcome"], gap["cause"]) == (12, 13, "lost", "malformed")
+    assert driver.offer(0, 14) == "delivered"
+
+
+def test_damage_behind_which_more_is_lost_already_keeps_the_records_in_order() -> None:
+    """A packet that waited turns out to be damaged when a gap behind it has been given up: late units find both."""
+    driver = joined(1)
+    driver.offer(0, 12, 2, broken=0)
+    driver.offer(0, 16)
+    driver.tick(WAIT)
+    assert driver.lost() == [(11, 11), (14, 15)]
+    driver.tick(2 * WAIT)
+    assert driver.lost() == [(11, 11), (14, 15), (12, 13)]
+    assert driver.units()[-1] == 16
+    assert [driver.offer(0, 14, 2, now=2 * WAIT), driver.offer(0, 12, 2, now=2 * WAIT)] == ["late", "late"]
+    assert [gap["late_units"] for gap in driver.sequencer.gaps(0)] == [0, 2, 2]
 
 
 def test_a_held_packet_comes_back_with_what_its_header_said() -> None:

@@ -70,6 +70,15 @@ class Asking(Exchange):
         """Leave a request without an answer."""
         self.pending.pop(which % len(self.pending))
 
+    @precondition(lambda self: self.pending)
+    @rule(which=st.integers(0, 5), broken=st.integers(0, 5))
+    def answer_broken(self, which: int, broken: int) -> None:
+        """Answer a request with what cannot be decoded to its end."""
+        request = self.pending.pop(which % len(self.pending))
+        packet = self.packet(request.session, request.first, request.units)
+        at_unit = min(broken, packet.units - 1)
+        self.bring(packet._replace(digest=hash((packet.digest, at_unit)), broken=at_unit))
+
     @precondition(lambda self: self.answered)
     @rule(which=st.integers(0, 9), damaged=st.booleans())
     def answer_again(self, which: int, damaged: bool) -> None:
@@ -98,8 +107,9 @@ class Asking(Exchange):
     def bring(self, packet: Packet) -> None:
         """Give one answer to both."""
         self.driver.answer(
-            packet.first, packet.units, now=self.now, session=packet.session, sent=packet.sent, digest=packet.digest
-        )
+            packet.first, packet.units, now=self.now, session=packet.session, sent=packet.sent, digest=packet.digest,
+            broken=packet.broken,
+        )  # fmt: skip
         self.reference.answer(packet, self.now)
         self.answered.append(packet)
 

@@ -477,6 +477,46 @@ def test_an_answers_sent_time_does_not_make_the_lines_look_old(held: bool) -> No
     assert driver.out[-1] == (1, 1)
 
 
+def test_what_could_not_be_decoded_is_asked_for_from_there_on() -> None:
+    """The units before the damage are not asked for, and the answer closes the gap."""
+    driver = joined()
+    driver.offer(0, 11, 4, sent=2, broken=1)
+    driver.offer(0, 15, sent=3)
+    driver.tick(WAIT)
+    assert driver.asked(WAIT) == [(12, 3, 1)]
+    assert driver.answer(12, 3, now=WAIT + 1) == "delivered"
+    assert ends(driver) == [(12, 14, "retransmission", "filled", 1)]
+    assert driver.units()[-5:] == [11, 12, 13, 14, 15]
+
+
+def test_an_answer_that_cannot_be_decoded_is_the_last() -> None:
+    """The server has nothing better: what is left of the answer is lost at once, and not asked for again."""
+    driver = joined()
+    driver.offer(0, 11, 4, sent=2, broken=1)
+    driver.offer(0, 15, sent=3)
+    driver.tick(WAIT)
+    assert driver.asked(WAIT) == [(12, 3, 1)]
+    assert driver.answer(12, 3, now=WAIT + 1, broken=1) == "delivered"
+    assert ends(driver) == [(12, 14, "retransmission", "filled", 1), (13, 14, "lost", "malformed", 0)]
+    assert driver.units()[-3:] == [11, 12, 15]
+    driver.tick(WAIT + 2 * ANSWER)
+    assert driver.asked(WAIT + 2 * ANSWER) == []
+
+
+def test_what_could_not_be_decoded_before_an_asked_hole_does_not_wait() -> None:
+    """A packet that waited goes on and is damaged, while the hole behind it has been asked for already."""
+    driver = joined()
+    driver.offer(0, 12, 2, sent=3, broken=0)
+    driver.offer(0, 16, sent=4)
+    driver.tick(WAIT)
+    assert driver.asked(WAIT) == [(11, 1, 1), (14, 2, 1)]
+    assert driver.answer(11, now=WAIT + 1) == "delivered"
+    assert driver.asked(WAIT + 1) == [(12, 2, 1)]
+    assert driver.answer(12, 2, now=WAIT + 2) == "delivered"
+    assert driver.answer(14, 2, now=WAIT + 3) == "delivered"
+    assert driver.units()[-6:] == [11, 12, 13, 14, 15, 16]
+
+
 def test_only_channels_with_a_server_ask() -> None:
     """The other channel gives its hole up by time, as without recovery."""
     driver = Driver(1, ASKING)

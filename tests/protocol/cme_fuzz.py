@@ -19,7 +19,7 @@ from cme_reference import every_template, packet, synthetic
 
 from simbench.event import EVENT
 from simbench.protocol.cme_layout import shipped
-from simbench.protocol.cme_mdp3 import PROTOCOL, PROTOCOL_ORDERS
+from simbench.protocol.cme_mdp3 import PACKET_HEAD, PROTOCOL, PROTOCOL_ORDERS
 from simbench.protocol.contract import HEADER, Options, new_state
 
 PAGE = mmap.PAGESIZE
@@ -69,8 +69,8 @@ def main() -> None:
                 start = ROOM - len(payload)
                 area[start:] = np.frombuffer(payload, np.uint8)
                 count = protocol.frame(area, start, ROOM, state, header)
-                if count == 0:
-                    count = protocol.decode(area, int(header[0]["start"]), ROOM, 0, state, events)
+                if len(payload) >= PACKET_HEAD:  # also where the framing refuses it: a decoder believes no length
+                    count = protocol.decode(area, start + PACKET_HEAD, ROOM, 0, state, events)
                 kept = count if count >= 0 else -1 - count
                 results.append((count, events[:kept].tobytes()))
             assert results[0] == results[1], payload.hex()

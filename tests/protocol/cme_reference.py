@@ -70,15 +70,18 @@ def packet(*bodies: bytes, sequence: int = 7, sent: int = 1_500_000_000_000_000_
     return head + b"".join((len(body) + 2).to_bytes(2, "little") + body for body in bodies)
 
 
-def decoded(protocol: Protocol, state: np.ndarray, payload: bytes, room: int = EVENT_BUFFER) -> tuple[int, list[dict]]:
-    """Decode a packet with the kernels: what decode returned, and the events."""
+def decoded(
+    protocol: Protocol, state: np.ndarray, payload: bytes, room: int = EVENT_BUFFER, end: int | None = None
+) -> tuple[int, list[dict]]:
+    """Decode a packet, or what is before `end` of it, with the kernels: what decode returned, and the events."""
     data = np.frombuffer(payload, np.uint8).copy()
     header, events = np.zeros(1, HEADER), np.zeros(room, EVENT)
     events.view(np.uint8)[:] = 0xAB  # an event field that is left unwritten shows
     if protocol.frame(data, 0, len(data), state, header) < 0:
         return -1, []
     state[SEQUENCE] = header[0]["first"]
-    count = protocol.decode(data, int(header[0]["start"]), int(header[0]["end"]), 0, state, events)
+    behind = int(header[0]["end"]) if end is None else end
+    count = protocol.decode(data, int(header[0]["start"]), behind, 0, state, events)
     kept = count if count >= 0 else -1 - count
     return count, [{name: int(row[name]) for name in EVENT.names} for row in events[:kept]]
 
@@ -228,8 +231,10 @@ def _snapshot(fields: dict[str, Any], rows: list, entry: Group | None, *, by_ord
 
 def _order_snapshot(fields: dict[str, Any], rows: list, entry: Group | None, *, by_order: bool) -> list[dict]:
     base = {"time": fields["TransactTime"], **_who(fields), "flags": event.FROM_SNAPSHOT}
-    kind = event.SNAPSHOT if by_order and fields["CurrentChunk"] == 1 else event.NOTE
-    out: list[dict] = [{**base, "kind": kind, "other": fields["LastMsgSeqNumProcessed"]}]
+    chunk = fields["CurrentChunk"]
+    kind = (event.SNAPSHOT if chunk == 1 else event.SNAPSHOT_PART) if by_order else event.NOTE
+    named = chunk if chunk < 1 << 31 else -1
+    out: list[dict] = [{**base, "kind": kind, "orders": named, "other": fields["LastMsgSeqNumProcessed"]}]
     if by_order:
         out += [{**base, **_order(row, 0, row, entry, by_order=True)} for row, _ in rows]
     if fields["CurrentChunk"] == fields["NoChunks"]:

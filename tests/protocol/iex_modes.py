@@ -15,6 +15,7 @@ from iex_samples import IDS, Decoder, segment, some_message
 
 from simbench.protocol.contract import SEQUENCE, UNITS
 from simbench.protocol.iex import DEEP, DEEP_PLUS, TOPS
+from simbench.protocol.iex_tp import COUNT, HEADER_SIZE
 
 
 def main(datagrams: int) -> None:
@@ -34,10 +35,9 @@ def main(datagrams: int) -> None:
         data = np.frombuffer(payload, np.uint8).copy()
         status = decoder.protocol.frame(data, 0, len(data), decoder.state, decoder.header)
         digest.update(b"%d" % status)
-        if status == 0:
-            header = decoder.header[0]
-            decoder.state[SEQUENCE], decoder.state[UNITS] = header["first"], header["units"]
-            start, end = int(header["start"]), int(header["end"])
+        if len(data) >= HEADER_SIZE:  # also where the framing refuses it: a decoder believes no length
+            decoder.state[SEQUENCE], decoder.state[UNITS] = 1, COUNT.read(payload)
+            start, end = HEADER_SIZE, len(data)
             result = decoder.protocol.decode(data, start, end, chance.randrange(3), decoder.state, decoder.events)
             count = result if result >= 0 else -1 - result
             digest.update(b"%d" % result)

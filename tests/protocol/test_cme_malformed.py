@@ -33,14 +33,16 @@ FUZZ = Path(__file__).with_name("cme_fuzz.py")
 
 @pytest.mark.parametrize("number", every_template())
 def test_every_truncation_is_malformed_and_keeps_the_messages_before(number: int) -> None:
-    """Cut anywhere in its second message, a packet gives the first one's events and says why."""
+    """Cut anywhere in its second message, a packet has no header, and to the decoder the first one's events."""
     whole = packet(synthetic(shipped(), number, 1))
     both = packet(synthetic(shipped(), number, 1), synthetic(shipped(), number, 2))
     first = expected(shipped(), whole)
     for end in range(len(whole) + 1, len(both)):
         state = new_state(PROTOCOL, Options())
         state[UNITS] = 99
-        count, events = decoded(PROTOCOL, state, both[:end])
+        assert decoded(PROTOCOL, state, both[:end]) == (-1, [])
+        assert (state[ERROR], state[UNITS], state[MESSAGES]) == (TRUNCATED, 99, 0)
+        count, events = decoded(PROTOCOL, state, both, end=end)
         assert (-1 - len(first), first) == (count, events)
         assert (state[ERROR], state[UNITS], state[MESSAGES]) == (TRUNCATED, 0, 1)
 

@@ -162,16 +162,30 @@ def test_a_heartbeat_at_the_tail_reveals_a_gap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 43, 44, 45, 100])
-def test_a_segment_that_is_cut_is_a_gap_from_there_on(cut: int, tmp_path: Path) -> None:
-    """The messages before the cut count, those behind it are lost by name; a cut between two messages is one too."""
+def test_a_segment_that_is_cut_is_a_gap(cut: int, tmp_path: Path) -> None:
+    """Nothing of it is believed, as if it had not come; a cut between two messages is one too."""
     whole = sends([quote("AAPL", (1, 1), (2, 2))] * 12, 0, (4,), "iex.tops")
     broken = whole[1]._replace(payload=whole[1].payload[:-cut])
     found = checked(write(tmp_path / "cut", [whole[0], broken, whole[2]], "iex.tops"))
 
-    first = 9 - -(-cut // 44)
-    assert gaps(found) == [(first, 8, "lost", "malformed")]
-    assert found["messages"]["malformed"] == 1
-    assert found["messages"]["total"] == 12 - (9 - first)
+    assert gaps(found) == [(5, 8, "lost", "end of data")]
+    assert (found["messages"]["bad_headers"], found["messages"]["malformed"]) == (1, 0)
+    assert found["messages"]["total"] == 8
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_a_segment_that_is_cut_on_one_line_is_filled_by_the_other(line: int, tmp_path: Path) -> None:
+    """Lines that cut their segments differently: the copies of the messages fill the hole."""
+    segments = both_lines(deep_messages(COUNT), "iex.deep")
+    clean = write(tmp_path / "clean", segments, "iex.deep")
+    mine = [place for place, one in enumerate(segments) if one.line == line and one.units]
+    for place in mine[5:-5:7]:
+        segments[place] = segments[place]._replace(payload=segments[place].payload[:-9])
+    found = checked(write(tmp_path / "cut", segments, "iex.deep"))
+
+    assert gaps(found) == []
+    assert digests(found) == digests(rebuilt(clean))
+    assert found["messages"]["bad_headers"] == len(mine[5:-5:7]) > 5
 
 
 def test_both_lines_are_found_by_looking(tmp_path: Path) -> None:

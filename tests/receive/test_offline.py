@@ -191,30 +191,73 @@ def test_bad_checksum_on_one_line_is_covered_by_the_other(capture: Path, protoco
     assert levels(found) > 50
 
 
+def last_message(frame: Frame) -> int:
+    """Return where the last message of an MDP 3 packet begins; 0 where it has none."""
+    payload, at, last = bytes(frame.data[frame.payload :]), 12, 0
+    while at < len(payload):
+        last, at = at, at + int.from_bytes(payload[at : at + 2], "little")
+    return last
+
+
 def crowded(every: list[Frame], units: int) -> Frame:
     """Return a datagram from the middle that carries at least so many messages."""
     return next(frame for frame in every[len(every) // 2 :] if frame.units >= units)
 
 
+LENGTH, TYPE = 0, 2  # of a MoldUDP64 block
+
+
+def damage(every: list[Frame], one: Frame, at: int, new: bytes, lines: int = 2) -> None:
+    """Write over the second message of a packet, on so many of its lines."""
+    second = 20 + 2 + int.from_bytes(bytes(one.data[one.payload + 20 : one.payload + 22]), "big")
+    copies = [frame for frame in every if frame.sequence == one.sequence and frame.units]
+    for frame in copies[:lines]:
+        frame.patch(second + at, new)
+
+
 def test_damage_inside_an_itch_packet_costs_what_is_behind_it(itch: Path, tmp_path: Path) -> None:
-    """The messages before the damage count; from the damaged one on, the packet is a gap."""
+    """A message too short for its type: those before it count; from it on, the packet is a gap."""
     every = frames(itch, ITCH)
     one = crowded(every, 3)
-    body = bytes(one.data[one.payload :])
-    second = 20 + 2 + int.from_bytes(body[20:22], "big")
-    for frame in every:
-        if frame.sequence == one.sequence and frame.units:
-            frame.patch(second, b"\xff\xf0")
+    damage(every, one, TYPE, b"I")
 
     found = checked(rewrite(tmp_path / "damage", every, feed(itch)))
 
-    assert found["messages"]["malformed"] == 1
+    assert (found["messages"]["malformed"], found["messages"]["bad_headers"]) == (1, 0)
     assert [(one.sequence + 1, one.last, "lost")] == lost(found)
+    assert [gap["cause"] for gap in found["channels"][0]["gaps"]] == ["malformed"]
     assert levels(found) > 0
 
 
+def test_a_length_that_points_behind_an_itch_packet_costs_the_packet(itch: Path, tmp_path: Path) -> None:
+    """Its blocks do not fit into it: nothing of it is believed."""
+    every = frames(itch, ITCH)
+    one = crowded(every, 3)
+    damage(every, one, LENGTH, b"\xff\xf0")
+
+    found = checked(rewrite(tmp_path / "damage", every, feed(itch)))
+
+    assert (found["messages"]["malformed"], found["messages"]["bad_headers"]) == (0, 2)
+    assert [(one.sequence, one.last, "lost")] == lost(found)
+
+
+@pytest.mark.parametrize(("at", "new"), [(LENGTH, b"\xff\xf0"), (TYPE, b"I")])
+def test_damage_on_one_line_is_made_up_for_by_the_other(at: int, new: bytes, itch: Path, tmp_path: Path) -> None:
+    """Whoever notices it, the framing or the decoder: the other line's copy fills the hole."""
+    every = frames(itch, ITCH)
+    one = crowded(every, 3)
+    damage(every, one, at, new, lines=1)
+
+    found = checked(rewrite(tmp_path / "damage", every, feed(itch)))
+
+    assert found["messages"]["malformed"] + found["messages"]["bad_headers"] == 1
+    assert found["channels"][0]["gaps"] == []
+    assert digests(found) == digests(rebuilt(itch))
+    assert min(line["missing_units"] for line in found["channels"][0]["lines"]) == 0
+
+
 def test_damage_inside_an_mdp3_packet_costs_the_packet(mdp3: Path, tmp_path: Path) -> None:
-    """A message size that points behind the packet's end is malformed, and the packet is a gap."""
+    """A message size that points behind the packet's end: nothing of it is believed, and the packet is a gap."""
     every = frames(mdp3, MDP3)
     one = middle(every)
     for frame in every:
@@ -223,8 +266,26 @@ def test_damage_inside_an_mdp3_packet_costs_the_packet(mdp3: Path, tmp_path: Pat
 
     found = checked(rewrite(tmp_path / "damage", every, feed(mdp3)))
 
-    assert found["messages"]["malformed"] == 1
+    assert (found["messages"]["malformed"], found["messages"]["bad_headers"]) == (0, 2)
     assert [(one.sequence, one.sequence, "lost")] == lost(found)
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_an_mdp3_packet_that_cannot_be_decoded_to_its_end_is_not_applied_by_half(
+    lines: int, mdp3: Path, tmp_path: Path
+) -> None:
+    """Its last message has a root block of no length: the messages before it come again with the other line's copy."""
+    every = frames(mdp3, MDP3)
+    one, last = next((frame, at) for frame in every[len(every) // 2 :] if (at := last_message(frame)) > 12)
+    copies = [frame for frame in every if frame.sequence == one.sequence]
+    for frame in copies[:lines]:
+        frame.patch(last + 2, b"\0\0")
+
+    found = checked(rewrite(tmp_path / "damage", every, feed(mdp3)))
+
+    assert found["messages"]["malformed"] == 1
+    assert lost(found) == ([] if lines == 1 else [(one.sequence, one.sequence, "lost")])
+    assert (digests(found) == digests(rebuilt(mdp3))) == (lines == 1)
 
 
 @each

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from small_feeds import frames, make, rewrite
 
 from simbench import event
 from simbench.event import EVENT
@@ -220,6 +221,36 @@ def test_a_book_of_many_orders_comes_in_chunks_that_keep_the_queues() -> None:
         assert len(books.orders(0, side)) == 100
         assert books.orders(0, side).tolist() == again.orders(0, side).tolist()
     assert books.digest_orders(0) == again.digest_orders(0)
+
+
+def test_orders_need_no_sequence_of_their_instrument() -> None:
+    """A channel that sends nothing but orders has none; nor has an instrument that has no order."""
+    receiver = receiver_of(ORDERS)
+    receiver.state.books.reset(0, NOW)
+    apply(receiver, order(7, 3, 1, 500), {"kind": event.DEFINE, "instrument": 8, "orders": 8})
+    found = messages(snapshot_packets(receiver, 0, NOW))
+    assert [(row["SecurityID"], len(row["NoMDEntries"])) for row in found] == [(7, 1), (8, 0)]
+
+
+def test_where_a_packet_is_lost_there_is_no_loop_of_orders(tmp_path: Path) -> None:
+    """Whose orders were in it nobody knows; the levels of instruments that it did not touch are served all the same."""
+    whole = make(tmp_path / "whole", LEVELS)
+    kept = [frame for frame in frames(whole, LEVELS) if frame.sequence != 300]
+    feed = (whole.parent / "feed.toml").read_text(encoding="utf-8")
+    for protocol, some in ((LEVELS, True), (ORDERS, False)):
+        path = rewrite(tmp_path / protocol, kept, feed.replace(f'"{LEVELS}"', f'"{protocol}"'))
+        run = Offline(open_source(path))
+        run.until(run_until(path, 299))
+        run.advance()
+        assert snapshot_packets(run.receiver, 0, NOW)
+        run.until(1 << 62)
+        run.advance()
+        assert bool(snapshot_packets(run.receiver, 0, NOW)) is some
+
+
+def run_until(path: Path, sequence: int) -> int:
+    """Return the last stamp of a packet in a capture."""
+    return max(frame.stamp for frame in frames(path, LEVELS) if frame.sequence == sequence)
 
 
 def test_an_order_without_a_priority_has_none() -> None:

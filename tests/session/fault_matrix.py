@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     Datagrams = list[tuple[int, bytes]]
 
 # What each kind does: on all lines alike, wherever the kind can do harm at all, so that no line makes up for another.
-# Damage under right checksums is on one line, so that copies show it. {number} is a share of the capture's time.
+# Damage under right checksums is on one line, so that copies show it, or make up for it. {number} is a share of the
+# capture's time.
 SCRIPTS = {
     "drop": 'from = "{0.2}"\nto = "{0.5}"\nevery = 30',
     "dark": 'from = "{0.45}"\nto = "{0.5}"',
@@ -41,6 +42,7 @@ SCRIPTS = {
     "corrupt": 'from = "{0.2}"\nto = "{0.5}"\nevery = 30\nbits = 2',
     "corrupt, unseen": 'line = "{line}"\nfrom = "{0.2}"\nto = "{0.5}"\nevery = 30\nbits = 2\nfix_checksum = true',
     "truncate": 'from = "{0.2}"\nto = "{0.5}"\nevery = 30\nbytes = 8',
+    "truncate, one line": 'line = "{line}"\nfrom = "{0.2}"\nto = "{0.5}"\nevery = 30\nbytes = 8',
     "split": "pieces = 2",
     "merge": "every = 4\ndatagrams = 3",
     "restart": 'at = "{0.5}"',
@@ -167,8 +169,8 @@ def possible(feed: Feed) -> list[str]:
     alone = all(len(channel.lines) == 1 for channel in feed.channels)
     found = []
     for name in SCRIPTS:
-        kind, _, unseen = name.partition(",")
-        if unseen and alone:  # no other copy shows it
+        kind, _, one_line = name.partition(",")
+        if one_line and alone:  # no other line shows it, or makes up for it
             continue
         try:
             parse(f'[[fault]]\nkind = "{kind}"\n{least.get(kind, "")}', feed)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from simbench.wire.probe import Capabilities
 
 SHIPPED = Path(__file__).resolve().parents[2] / "captures"
-RECOVERY = {ITCH: "retransmit", MDP3: "snapshot"}
+BY_ORDER = f"{MDP3}.orders"
+RECOVERY = {ITCH: "retransmit", MDP3: "snapshot", BY_ORDER: "snapshot"}
 OF_ITCH = ["announcement", "itch-open", "sample"]  # CME's packets are its unit of sequence: they cannot be cut
 FROM_THE_START = [
     *OF_ITCH,
@@ -137,6 +138,29 @@ def test_loss_that_is_recovered(capture: Path, clean: list[tuple[str, str]]) -> 
 
     assert outcomes(found) == {{"retransmit": "retransmission", "snapshot": "snapshot"}[recovery]}
     assert digests(found["book"]) == clean
+
+
+@pytest.mark.parametrize("speed", ["max", "4"])
+def test_loss_that_is_recovered_order_by_order(tmp_path: Path, speed: str) -> None:
+    """Orders have no sequences of their instruments: every book of the channel is healed by a snapshot, or by a few."""
+    calm = SHIPPED / "mdp3-calm"
+    feed = tmp_path / "feed.toml"
+    said = (calm / "feed.toml").read_text(encoding="utf-8").replace(f'"{MDP3}"', f'"{BY_ORDER}"')
+    feed.write_text(said.partition("[[channel.feed]]")[0], encoding="utf-8")  # the replayer sends loops of its own
+    source = open_source(calm / "capture.pcap", feed=feed)
+    assert source.feed.channels[0].protocol == BY_ORDER
+    run = Offline(source)
+    run.advance()
+    clean = run.result()
+    assert levels(clean) > 0
+
+    plan: dict[str, Any] = {"recover": "snapshot", "cycle_ns": 100_000_000, "speed": speed, "max_idle_ns": 100_000_000}
+    found = run_quietly(source, faults=losses(source, 0.2), wire="ring", **plan)
+
+    if not any(found["drops"].values()):
+        assert not found["faults"]["failures"]
+        assert outcomes(found) == {"snapshot"}
+        assert digests(found["book"]) == digests(clean)
 
 
 @pytest.mark.parametrize("name", ["announcement", "mdp3-calm"])

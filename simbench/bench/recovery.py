@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from benchmarks.report import Range, Section, Target
+from simbench.bench.report import Range, Section, Target
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import open_capture
 from simbench.capture.writer import PcapWriter

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from benchmarks import bare_loop
-from benchmarks.report import Range, Section, Target, microseconds
+from simbench.bench import bare_loop
+from simbench.bench.report import Range, Section, Target, microseconds
 from simbench.capture.reader import open_capture
 from simbench.capture.writer import PcapWriter
 from simbench.receive.offline import open_source
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TITLE: Final = "Wire to application"
 METHOD: Final = (
     "Time from just before the send (T1) to the application's look at the frame (T3), veth, AF_XDP in generic mode at "
-    "both ends, spinning: a whole run with its books, beside benchmarks/bare_loop.py, which moves and stamps frames "
+    "both ends, spinning: a whole run with its books, beside bench/bare_loop.py, which moves and stamps frames "
     "and does nothing else. Both send one frame every 20 us. Repeats are interleaved; cells are medians over them, in "
     "us."
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit
 
-from benchmarks.bare_loop import pin
+from simbench.bench.bare_loop import pin
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import open_capture
 from simbench.frame import FRAME, NO_PAYLOAD

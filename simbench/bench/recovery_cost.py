@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmarks.report import Range, Section, Target
+from simbench.bench.report import Range, Section, Target
 from simbench.feed.sequencer import Settings
 from simbench.receive.offline import Offline, open_source
 from simbench.session.recovering import asking

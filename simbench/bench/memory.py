@@ -1,6 +1,6 @@
 """Peak memory of the offline path: flat from a small capture to one twenty times as large.
 
-python -m benchmarks.memory CAPTURE    # builds the books as `simbench book` does and prints its peak in bytes
+python -m simbench.bench.memory CAPTURE    # builds the books as `simbench book` does and prints its peak in bytes
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.report import Range, Section, Target
+from simbench.bench.report import Range, Section, Target
 from simbench.errors import SimbenchError
 from simbench.synth.scenario import generate
 
@@ -84,7 +84,7 @@ def _measure(folder: Path, size: int, live_orders: int) -> Peak:
         lines=2,
     )
     (folder / "feed.toml").write_text(made.feed, encoding="utf-8")
-    command = [sys.executable, "-m", "benchmarks.memory", str(capture)]
+    command = [sys.executable, "-m", "simbench.bench.memory", str(capture)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SimbenchError(done.stderr.strip() or f"{capture.name} could not be read")

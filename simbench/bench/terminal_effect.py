@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from benchmarks.report import Section, Target, interval, microseconds
+from simbench.bench.report import Section, Target, interval, microseconds
 from simbench.errors import SimbenchError
 from simbench.synth.scenario import generate
 

@@ -1,6 +1,6 @@
 """The ring's rate between two cores: 100-byte frames, copied, the receiver reading group and sequence of each.
 
-python -m benchmarks.ring_rate --count 20000000
+python -m simbench.bench.ring_rate --count 20000000
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit, types
 
-from benchmarks.bare_loop import pin, run_together
+from simbench.bench.bare_loop import pin, run_together
 from simbench.frame import FRAME
 from simbench.kernel.host import monotonic_ns, pause
 from simbench.kernel.pure import load_be32, load_be64

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import itch_peer
-from benchmarks.report import Range, Section, Target
+from simbench.bench import itch_peer
+from simbench.bench.report import Range, Section, Target
 from simbench.event import ASK, BID
 from simbench.receive.offline import Offline, open_source
 from simbench.synth.scenario import generate
 
 if TYPE_CHECKING:
-    from benchmarks.itch_peer import Levels
+    from simbench.bench.itch_peer import Levels
 
 TITLE: Final = "Offline ITCH"
 METHOD: Final = (

@@ -1,6 +1,6 @@
 """The wires' own send and receive functions beside the bare loop, in interleaved repeats.
 
-    python -m benchmarks.wire_latency --count 50000 --gap-ns 20000 --repeats 5
+    python -m simbench.bench.wire_latency --count 50000 --gap-ns 20000 --repeats 5
 
 Both ends are driven as the replayer and the receiver drive them: first-class functions, one frame prepared ahead of
 its deadline, the time taken just before the commit, frames polled in batches and given back.
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit, types
 
-from benchmarks import bare_loop
-from benchmarks.bare_loop import percentiles, pin, run_together
+from simbench.bench import bare_loop
+from simbench.bench.bare_loop import percentiles, pin, run_together
 from simbench.frame import FRAME
 from simbench.kernel.host import monotonic_ns
 from simbench.wire.contract import (
@@ -54,7 +54,7 @@ def measure(cell: str, count: int, gap_ns: int) -> dict[str, Any]:
     sent, hook, app = (np.zeros(count, np.int64) for _ in range(3))
     got: list[int] = []
     with open_wire("veth", **options) as wire, open_sender(wire.sender) as near, open_receiver(wire.receiver) as far:
-        source = np.frombuffer(bytearray(_frame()), np.uint8)
+        source = np.frombuffer(bytearray(plain_frame()), np.uint8)
         frames = np.zeros(64, FRAME)
 
         def take() -> None:
@@ -139,7 +139,7 @@ def _send(prepare: Any, commit: Any, words: Words, memory: Bytes, source: Bytes,
         commit(words, 1)
 
 
-def _frame() -> bytes:
+def plain_frame() -> bytes:
     """Return a frame of LENGTH bytes that a UDP socket accepts: its UDP checksum is absent."""
     host, port = GROUP.split(":")
     group, length = socket.inet_aton(host), LENGTH - 14

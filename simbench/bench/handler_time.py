@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from benchmarks.report import Range, Section, Target, microseconds
-from benchmarks.wire_to_application import GAP_NS, spread_evenly
+from simbench.bench.report import Range, Section, Target, microseconds
+from simbench.bench.wire_to_application import GAP_NS, spread_evenly
 from simbench.receive.offline import open_source
 from simbench.session.repeats import Cell, interleaved
 from simbench.synth.scenario import generate

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
-from benchmarks.__main__ import FIGURES, main
-from benchmarks.handler_time import FEEDS, HandlerTime
-from benchmarks.offline_itch import OfflineItch, compare
-from benchmarks.replay_timing import NULLS, OURS, OURS_FASTER, RUN, SPINNER, SPINNER_FASTER, ReplayTiming
-from benchmarks.report import Range, Report, Section, Target, interval, markdown, show
-from benchmarks.stamping import Recorded, score
-from benchmarks.wire_equality import Way, WireEquality, differences
-from benchmarks.wire_to_application import spread_evenly
+from simbench.bench.figures import FIGURES
+from simbench.bench.handler_time import FEEDS, HandlerTime
+from simbench.bench.offline_itch import OfflineItch, compare
+from simbench.bench.queues import PINNED, TORN, UNPINNED, WHOLE, Queues
+from simbench.bench.replay_timing import NULLS, OURS, OURS_FASTER, RUN, SPINNER, SPINNER_FASTER, ReplayTiming
+from simbench.bench.report import Range, Report, Section, Target, interval, markdown, show
+from simbench.bench.stamping import Recorded, score
+from simbench.bench.wire_equality import Way, WireEquality, differences
+from simbench.bench.wire_to_application import spread_evenly
 from simbench.capture.reader import open_capture
+from simbench.cli import cli
+from simbench.errors import SimbenchError
 from simbench.measure.histogram import Histogram
 from simbench.session.repeats import Cell, Measured
 from simbench.synth.scenario import generate
@@ -235,9 +239,35 @@ def test_a_wire_that_differs_misses_the_target() -> None:
     assert section.notes == ("20 of 23 types of message occur", "not tried: veth xdp: why")
 
 
-def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_figure_is_refused() -> None:
     """The message names those that there are."""
-    with pytest.raises(SystemExit, match="2"):
-        main(["beauty"])
-    said = capsys.readouterr().err
-    assert all(name in said for name in FIGURES)
+    done = CliRunner().invoke(cli, ["bench", "beauty"], standalone_mode=False)
+    assert isinstance(done.exception, SimbenchError)
+    assert all(name in str(done.exception) for name in FIGURES)
+
+
+def test_pinning_and_hand_overs_are_ratios_of_the_same_repeat() -> None:
+    """Each contestant has a row with what befell its threads; what it costs is said repeat by repeat."""
+
+    def run(p50: int, handed: int = 0) -> dict[str, Any]:
+        stage = {"n": 9, "p50": p50, "p90": p50, "p99": 2 * p50, "p999": p50, "max": p50}
+        return {
+            "wait": "spin",
+            "stages": {"send_app": stage},
+            "scheduling": {"migrations": 4, "preempted": 7},
+            "queues": [{"handed_over": handed}],
+            "sent": 10,
+            "received": 9,
+        }
+
+    alone = {"n": 64, "p50": 260, "p90": 300, "p99": 650, "p999": 700}
+    names = (PINNED, UNPINNED, WHOLE, TORN)
+    runs = {
+        name: [run(factor * 1000, 5 * (name == TORN)), run(factor * 50_000)] for factor, name in enumerate(names, 1)
+    }
+    section = Queues(10, runs, {1: [alone, alone]}).section()
+    assert section.rows[0] == (PINNED, "spin", *["25.50"] * 2, "51.00", "25.50", "4", "7", "0", "1")
+    assert section.rows[3][-2:] == ("2", "1")
+    assert section.rows[4] == ("a hand-over alone", "spin", "0.26", "0.30", "0.65", "0.70", "", "", "64", "")
+    assert section.notes[0].endswith("p50 2.00 (2.00 to 2.00), p99 2.00 (2.00 to 2.00)")
+    assert section.notes[1].endswith("p50 1.33 (1.33 to 1.33), p99 1.33 (1.33 to 1.33)")

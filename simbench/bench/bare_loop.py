@@ -1,6 +1,6 @@
 """The peer of the receive path: an AF_XDP loop over veth that does nothing but move and stamp frames.
 
-    python -m benchmarks.bare_loop --count 100000 --gap-ns 20000 --mode generic
+    python -m simbench.bench.bare_loop --count 100000 --gap-ns 20000 --mode generic
 
 One core sends a frame at each deadline, another spins on the rx ring. What is measured is the time from just before
 the send to the hook and to the payload in the receiving loop: the floor for anything that receives over this wire.

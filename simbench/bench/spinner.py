@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numba import njit
 
-from benchmarks.bare_loop import pin, run_together
+from simbench.bench.bare_loop import pin, run_together
 from simbench.capture.order import TimeOrder
 from simbench.capture.reader import open_capture
 from simbench.kernel.host import kick, monotonic_ns, peek32, poke64, release32

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.report import Range, Section, Target
+from simbench.bench.report import Range, Section, Target
 from simbench.errors import SimbenchError
 from simbench.synth.scenario import generate
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from benchmarks import replayers, ring_rate
-from benchmarks.report import Range, Section, Target
-from benchmarks.stamping import arrivals
+from simbench.bench import replayers, ring_rate
+from simbench.bench.report import Range, Section, Target
+from simbench.bench.stamping import arrivals
 from simbench.receive.offline import Offline, open_source
 from simbench.session import run_quietly
 from simbench.synth.scenario import generate

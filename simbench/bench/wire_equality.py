@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.report import Range, Section, Target
+from simbench.bench.report import Range, Section, Target
 from simbench.errors import SimbenchError
 from simbench.protocol.registry import load
 from simbench.receive.offline import Offline, open_source

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from benchmarks import replayers
-from benchmarks.report import Range, Section, Target, microseconds
-from benchmarks.spinner import spin
-from benchmarks.stamping import Recorded, judge
+from simbench.bench import replayers
+from simbench.bench.report import Range, Section, Target, microseconds
+from simbench.bench.spinner import spin
+from simbench.bench.stamping import Recorded, judge
 from simbench.receive.offline import open_source
 from simbench.session import run_quietly
 from simbench.synth.scenario import generate

@@ -1,0 +1,72 @@
+"""The figures of the README, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from simbench.bench import (
+    bursts,
+    handler_time,
+    memory,
+    offline_itch,
+    queues,
+    recovery,
+    recovery_cost,
+    replay_timing,
+    startup,
+    terminal_effect,
+    top_speed,
+    wire_equality,
+    wire_to_application,
+)
+from simbench.bench.report import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Measured(Protocol):
+    """What a figure hands back."""
+
+    def section(self) -> Section:
+        """Return it ready to be shown."""
+
+
+FIGURES: Final[dict[str, Callable[..., Measured]]] = {
+    "timing": replay_timing.replay_timing,
+    "speed": top_speed.top_speed,
+    "latency": wire_to_application.wire_to_application,
+    "handler": handler_time.handler_time,
+    "queues": queues.queues,
+    "offline": offline_itch.offline_itch,
+    "memory": memory.memory,
+    "startup": startup.startup,
+    "day": wire_equality.wire_equality,
+    "recovery": recovery.recovery,
+    "cost": recovery_cost.recovery_cost,
+    "bursts": bursts.bursts,
+    "terminal": terminal_effect.terminal_effect,
+}
+NEED_VETH: Final = {
+    "timing": replay_timing.TITLE,
+    "speed": top_speed.TITLE,
+    "latency": wire_to_application.TITLE,
+    "handler": handler_time.TITLE,
+    "queues": queues.TITLE,
+    "recovery": recovery.TITLE,
+    "bursts": bursts.TITLE,
+    "terminal": terminal_effect.TITLE,
+}
+
+
+def take(name: str, missing: str, *, quick: bool) -> Section:
+    """Take a figure.
+
+    Args:
+        name: of FIGURES.
+        missing: why there is no veth here; "" there is.
+        quick: fewer repeats and shorter captures: to try it.
+    """
+    if missing and name in NEED_VETH:
+        return Section(NEED_VETH[name], f"not taken: {missing}", (), ())
+    return FIGURES[name](quick=quick).section()
