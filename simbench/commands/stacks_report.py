@@ -49,7 +49,7 @@ def layout(rows: Sequence[Row]) -> RenderableType:
             _headed("cost, a run", cost_table(rows)),
             _headed("effects apart: how many times as long", effect_table(effects(rows))),
         ]
-    parts += [Text(f"{row.cell.title} is not to be had here: {row.why}") for row in rows if row.why]
+    parts += [Text(failure(row)) for row in rows if row.why]
     found = ends(rows)
     if found is not None:
         title = f"the two ends: {found.traditional.cell.title} : {found.optimised.cell.title}"
@@ -57,6 +57,13 @@ def layout(rows: Sequence[Row]) -> RenderableType:
     parts += [Text(line) for line in (*equality(rows), *warnings(rows))]
     parts += [Text(line, style="dim") for line in METHOD]
     return Group(*parts)
+
+
+def failure(row: Row) -> str:
+    """Say why a cell did not run, or not as often as the others."""
+    if not row.runs:
+        return f"{row.cell.title} is not to be had here: {row.why}"
+    return f"{row.cell.title} failed after {len(row.runs)} good runs: {row.why}"
 
 
 def stage_table(rows: Sequence[Row], stage: str) -> Table:

@@ -187,7 +187,8 @@ def same_digests(rows: Sequence[Row], feed: str) -> bool | None:
 
 
 def sound(rows: Sequence[Row]) -> bool:
-    """Tell whether anything ran, no frame was lost, and the books are what they should be."""
+    """Tell whether anything ran and nothing that ran failed, no frame was lost, the books are what they should be."""
     runs = [run for row in rows for run in row.runs]
+    failed = any(row.runs and row.why for row in rows)
     equal = [same_tops(rows), *(same_digests(rows, feed) for feed in FEEDS)]
-    return bool(runs) and not any(run.lost for run in runs) and False not in equal
+    return bool(runs) and not failed and not any(run.lost for run in runs) and False not in equal

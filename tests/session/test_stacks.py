@@ -130,6 +130,8 @@ def test_what_differs_is_said() -> None:
     other = [*good, Row(CELLS[1], [once(CELLS[1], 1, top="2")])]
     assert (sound(other), same_tops(other), same_digests(other, SNAPSHOTS)) == (False, False, False)
     assert not sound([Row(cell, [], "no rights") for cell in CELLS])
+    assert sound([*good, Row(CELLS[1], [], "no rights")])
+    assert not sound([*good, Row(CELLS[1], [once(CELLS[1], 1)], "the receiver was killed by SIGKILL")])
     assert same_tops(good[:1]) is None
 
 
