@@ -35,6 +35,7 @@ from simbench.book.layout import (
     CHANNEL_COUNT,
     CHANNEL_KIND,
     CHANNEL_REACHED,
+    CHANNEL_RESET_AT,
     CHANNEL_RESET_TIME,
     CHANNEL_SNAPSHOTS,
     CHANNEL_WAS_RESET,
@@ -99,6 +100,7 @@ from simbench.book.levels import address, set_level
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
 from simbench.book.snapshots import admit, leave
 from simbench.book.table import hash_order, hash_price, home
+from simbench.book.touched import note_missed
 from simbench.book.waiting import forget, pass_or_wait
 from simbench.kernel.pure import direct, direct_as, direct_inlined, prefetch, signed
 
@@ -197,6 +199,7 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
     """Apply any other event; return the word where its instrument begins, -1 where it names none."""
     if kind == event.RESET:
         empty_channel(memory, channel, time, 0, EMPTY)
+        memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_RESET_AT] = signed(what["sequence"])
         return -1
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     book = memory[words + CHANNEL_KIND]
@@ -320,6 +323,7 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
     words = memory[CHANNELS] + channel * CHANNEL_WORDS
     by_price = memory[words + CHANNEL_KIND] == BY_PRICE
     followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED
+    told = memory[words + CHANNEL_SNAPSHOTS] == UNUSED
     # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
     stop = first
     for at in range(first - SLOT_AHEAD, last):
@@ -349,7 +353,11 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
             memory[instrument + EVENTS] += 1
             sequence = signed(what["instrument_sequence"])
             if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT and followed:
-                follow(memory, channel, instrument, sequence, time)
+                missed = follow(memory, channel, instrument, sequence, time)
+                if told:
+                    if missed:
+                        note_missed(memory, channel, instrument, signed(what["sequence"]))
+                    memory[instrument + CONFIRMED] = signed(what["sequence"])
         if flags & event.END:
             judge(memory, channel, time)
     return last

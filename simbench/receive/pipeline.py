@@ -34,6 +34,7 @@ from simbench.feed.sequencer import (
     WANTED,
     channel_of,
     due_stream,
+    filled_record,
     malformed,
     nearest,
     next_request,
@@ -116,7 +117,11 @@ DAMAGED_STREAM: Final = 36
 SNAPSHOT_DATAGRAMS: Final = 37  # of the feed's snapshot flows that are decoded
 ANSWERS: Final = 38  # datagrams that came for a request
 PACKET_LINE: Final = 39  # line of the packet at hand; RETRANSMITTED; NIL where it carries no sequence
-PIPELINE: Final = 40  # words; behind them a row for every flow beside the lines (flows.py)
+FILLING: Final = 40  # gap record that events waiting to be applied fill; NIL none
+FILLING_FROM: Final = 41  # they are: from here
+FILLING_TO: Final = 42  # to here
+FILLING_LAST: Final = 43  # LAST, while those before them are applied alone; NIL
+PIPELINE: Final = 44  # words; behind them a row for every flow beside the lines (flows.py)
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
 # that of the flow beside the lines; that of answers to requests is RETRANSMITTED.
@@ -137,6 +142,7 @@ LOOK: Final = 5  # events[words[FIRST]:words[LAST]] of words[CHANNEL] are about 
 # REQUEST: the sequencer's words say what to ask for (next_request). No frame is at work then, so that another batch may
 # be taken before words[INDEX] is restored and this one goes on.
 REQUEST: Final = 6
+FILLS: Final = 8  # events[words[FILLING_FROM]:words[FILLING_TO]] fill gap record words[FILLING], and come next
 RESTORED: Final = 7  # a book that waited is current again: the books' block says which
 
 LOOK_FIRST: Final = 1
@@ -183,6 +189,8 @@ def new_words(*, batch: int, verify: bool, flows: int = 0) -> Words:
     words = np.zeros(PIPELINE + flows * FLOW_WORDS, np.int64)
     words[DRAINED] = NIL
     words[DAMAGED] = NIL
+    words[FILLING] = NIL
+    words[FILLING_LAST] = NIL
     words[BATCH] = batch
     words[VERIFY] = int(verify)
     words[UNTIL] = NEVER
@@ -226,6 +234,10 @@ def deliver(
                 count -= 1
             words[DAMAGED_STREAM] = stream
     if stream != NIL and sequencer[OUT_RECORD] != NIL:
+        if count > 0:
+            words[FILLING] = filled_record(sequencer)
+            words[FILLING_FROM] = base
+            words[FILLING_TO] = base + count
         note_messages(sequencer, state[MESSAGES] - messages)
     words[CHANNEL] = channel
     words[DECODED] = base + count
@@ -298,8 +310,16 @@ def advance(
             waiting >= words[BATCH]
             or words[FLUSH] != 0
             or words[STOPPING] != 0
+            or words[FILLING] != NIL
             or len(events) - words[DECODED] < EVENT_BUFFER
         ):
+            # What fills a gap names orders that the books have until it is applied: it is looked at just before.
+            filling = words[FILLING] != NIL
+            if filling and words[FIRST] == words[FILLING_FROM]:
+                return FILLS
+            if filling and words[FILLING_LAST] == NIL:
+                words[FILLING_LAST] = words[LAST]
+                words[LAST] = words[FILLING_FROM]
             if words[PARANOID] == LOOK_FIRST:
                 words[PARANOID] = LOOKED
                 return LOOK
@@ -310,6 +330,10 @@ def advance(
                 return GROW_BOOK
             if words[PARANOID] == LOOKED:
                 words[PARANOID] = LOOK_FIRST
+            if filling:
+                words[LAST] = words[FILLING_LAST]
+                words[FILLING_LAST] = NIL
+                continue
             waiting = 0
         words[FLUSH] = 0
         if words[STOPPING] != 0 and waiting == 0:
