@@ -64,6 +64,12 @@ from simbench.book.layout import (
     SECRET_1,
     SECRET_2,
     SEED,
+    TOUCH_ROOM,
+    TOUCH_TOP,
+    TOUCH_WORDS,
+    TOUCHES,
+    UNTOLD_FILLED,
+    UNTOLD_MISSED,
     VERSION_WORD,
     WAIT_FREE,
     WAIT_ROOM,
@@ -182,9 +188,9 @@ def relaid(memory: Words, room: Room | None = None) -> Words:
     channels = int(memory[CHANNEL_COUNT])
     new = _lay(channels, room or room_of(memory))
     new[SEED : MOST_LADDERS + 1] = memory[SEED : MOST_LADDERS + 1]
-    for word in (INSTRUMENT_COUNT, RECORD_TOP, RECORD_FREE, ORDER_COUNT, LEVEL_COUNT):
+    for word in (UNTOLD_MISSED, UNTOLD_FILLED, INSTRUMENT_COUNT, RECORD_TOP, RECORD_FREE, ORDER_COUNT, LEVEL_COUNT):
         new[word] = memory[word]
-    for word in (NODE_TOP, NODE_FREE, NODE_COUNT, LADDER_TOP, WAIT_TOP, WAIT_FREE, DRAINING):
+    for word in (NODE_TOP, NODE_FREE, NODE_COUNT, LADDER_TOP, WAIT_TOP, WAIT_FREE, DRAINING, TOUCH_TOP):
         new[word] = memory[word]
     for base, words in (
         (CHANNELS, channels * CHANNEL_WORDS),
@@ -192,6 +198,7 @@ def relaid(memory: Words, room: Room | None = None) -> Words:
         (RECORDS, int(memory[RECORD_TOP]) * RECORD_WORDS),
         (NODES, int(memory[NODE_TOP]) * NODE_WORDS),
         (LADDERS, int(memory[LADDER_TOP])),
+        (TOUCHES, int(memory[TOUCH_TOP]) * TOUCH_WORDS),
         (WAITING, int(memory[WAIT_TOP]) * WAIT_WORDS),
     ):
         new[new[base] : new[base] + words] = memory[memory[base] : memory[base] + words]
@@ -235,6 +242,7 @@ def _lay(channels: int, room: Room) -> Words:
         (RECORDS, records * RECORD_WORDS),
         (NODES, room.nodes * NODE_WORDS),
         (LADDERS, room.ladders),
+        (TOUCHES, TOUCH_ROOM * TOUCH_WORDS),
         (WAITING, room.waiting * WAIT_WORDS),
         (INSTRUMENT_SLOTS, int(header[INSTRUMENT_MASK]) + 1),
         (ORDER_SLOTS, int(header[ORDER_MASK]) + 1),

@@ -34,9 +34,11 @@ from simbench.book.layout import (
     BY_PRICE,
     CHANNEL_COUNT,
     CHANNEL_KIND,
+    CHANNEL_RESET_AT,
     CHANNEL_SNAPSHOTS,
     CHANNEL_WORDS,
     CHANNELS,
+    CONFIRMED,
     CURRENT,
     DEPTH,
     EMPTY,
@@ -89,6 +91,7 @@ from simbench.book.packet_waiting import lose, pass_or_wait_by_packet, pass_orde
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
 from simbench.book.snapshots import admit, leave
 from simbench.book.table import hash_order, hash_price, home
+from simbench.book.touched import note_missed
 from simbench.book.waiting import pass_or_wait
 from simbench.kernel.pure import direct, direct_as, direct_inlined, prefetch, signed
 
@@ -245,6 +248,7 @@ def _apply_to_channel(memory: Words, channel: int, what: Any, kind: int, flags: 
     sequence = signed(what["sequence"])
     if kind == event.RESET:
         empty_channel(memory, channel, time, 0, EMPTY, max(sequence, 1) if by_packet else INT64_MAX)
+        memory[memory[CHANNELS] + channel * CHANNEL_WORDS + CHANNEL_RESET_AT] = sequence
     elif by_packet:
         lose(memory, channel, sequence, signed(what["other"]), flags & event.ANEW, time)
     else:
@@ -296,6 +300,7 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
     by_price = memory[words + CHANNEL_KIND] == BY_PRICE
     by_packet = memory[words + CHANNEL_SNAPSHOTS] == AWAITED_BY_PACKET
     followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED and not by_packet
+    told = memory[words + CHANNEL_SNAPSHOTS] == UNUSED
     # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
     stop = first
     for at in range(first - SLOT_AHEAD, last):
@@ -328,7 +333,11 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
             memory[instrument + EVENTS] += 1
             sequence = signed(what["instrument_sequence"])
             if sequence != 0 and flags & event.FROM_SNAPSHOT == 0 and kind != event.SNAPSHOT and followed:
-                follow(memory, channel, instrument, sequence, time)
+                missed = follow(memory, channel, instrument, sequence, time)
+                if told:
+                    if missed:
+                        note_missed(memory, channel, instrument, signed(what["sequence"]))
+                    memory[instrument + CONFIRMED] = signed(what["sequence"])
         if flags & event.END:
             judge(memory, channel, time)
     return last

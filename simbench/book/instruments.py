@@ -221,16 +221,18 @@ def miss(memory: Words, channel: int, instrument: int, sequence: int, time: int)
 
 
 @direct
-def follow(memory: Words, channel: int, instrument: int, sequence: int, time: int) -> None:
-    """Take note of an instrument sequence: what it leaves out makes the book stale."""
+def follow(memory: Words, channel: int, instrument: int, sequence: int, time: int) -> bool:
+    """Take note of an instrument sequence; tell whether it leaves some out, which makes the book stale."""
     last = memory[instrument + SEQUENCE]
+    missed = 0 <= last < sequence - 1
     if last >= 0:
         if sequence > last + 1:
             miss(memory, channel, instrument, sequence, time)
         elif sequence < last:
             count_anomaly(memory, channel, INSTRUMENT_BACKWARD, 1, time)
-            return
+            return False
     memory[instrument + SEQUENCE] = sequence
+    return bool(missed)
 
 
 @direct

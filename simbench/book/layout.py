@@ -10,6 +10,7 @@ and nothing points by address: links are indices into a section, so a copy of th
                   its orders, so that an order leaves its queue without a branch. Record 0 is nobody.
     nodes         of the trees that sort the prices of a side (tree.py)
     ladders       the levels of books by number (ladder.py), a block for each instrument that has any
+    touches       which instruments missed something, or were named by what filled a gap (touched.py)
     waiting       events of stale books, in queues (waiting.py), where a channel's books wait for snapshots
     slots         three open-addressing tables (table.py): instruments, orders, levels
 
@@ -71,6 +72,10 @@ DRAINING: Final = 39  # index + 1 of the next instrument whose queue goes into i
 PATH: Final = 40  # scratch of a descent in a tree: node and position by height
 PATH_DEPTH: Final = 24  # 8**24 insertions would be needed for a higher tree
 RESTORED: Final = 88  # index of the instrument that gather() has just finished
+TOUCHES: Final = 89  # base, and rows written
+TOUCH_TOP: Final = 90
+UNTOLD_MISSED: Final = 91  # rows for which there was no room
+UNTOLD_FILLED: Final = 92
 AHEAD: Final = 96  # scratch of the prefetch: slot or record, and hash, of the next events
 AHEAD_MASK: Final = 63
 HEADER_WORDS: Final = 224
@@ -90,7 +95,13 @@ CHANNEL_SNAPSHOTS: Final = 64  # what snapshots are to its books, of the five be
 CHANNEL_SNAPSHOT_COUNTS: Final = 65  # in the order of SNAPSHOT_COUNTS
 CHANNEL_REACHED: Final = 72  # highest sequence of the channel that an event had, where books wait
 CHANNEL_LOST: Final = 73  # highest sequence of the channel that is lost, where books wait by packet; 0 none
+CHANNEL_RESET_AT: Final = 74  # sequence of the channel at which a message emptied all its books
 CHANNEL_WORDS: Final = 80
+
+# A row of the log of touches: channel, instrument, and the sequences of the channel between which it missed something;
+# or ~channel, instrument, and the number of the gap record that an event of it filled, twice.
+TOUCH_WORDS: Final = 4
+TOUCH_ROOM: Final = 1 << 14  # rows, 512 KiB
 
 UNUSED: Final = 0  # what a book misses makes it stale, and nothing is done about it
 REQUIRED: Final = 1  # a book is known from a snapshot on (snapshots.py)

@@ -28,6 +28,7 @@ from simbench.book.layout import (
     CHANNEL_WORDS,
     CHANNELS,
     COMPARE,
+    CONFIRMED,
     COUNT,
     COVERED,
     CURRENT,
@@ -68,6 +69,7 @@ from simbench.book.layout import (
 )
 from simbench.book.levels import address
 from simbench.book.table import hash_price
+from simbench.book.touched import note_missed
 from simbench.kernel.pure import direct, mix, multiply, signed
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ def admit(memory: Words, channel: int, instrument: int, what: Any, kind: int, fl
         return True
     before = signed(what["other"]) if chained else sequence - 1
     hole = BROKEN_CHAIN if chained else INSTRUMENT_GAP
-    if not _follow(memory, channel, instrument, before, sequence, hole, time):
+    if not _follow(memory, channel, instrument, before, sequence, hole, signed(what["sequence"]), time):
         _count(memory, channel, COVERED)
         return False
     memory[instrument + BEFORE_LAST] = before if chained and flags & event.END == 0 else -1
@@ -164,10 +166,13 @@ def _end(memory: Words, channel: int, instrument: int, time: int) -> None:
 
 
 @direct
-def _follow(memory: Words, channel: int, instrument: int, before: int, sequence: int, hole: int, time: int) -> bool:
+def _follow(
+    memory: Words, channel: int, instrument: int, before: int, sequence: int, hole: int, packet: int, time: int
+) -> bool:
     """Take the book from one change to the next; return whether it does not have it already. A hole is an anomaly."""
     last = memory[instrument + SEQUENCE]
     if 0 <= before == memory[instrument + BEFORE_LAST] and sequence == last:
+        memory[instrument + CONFIRMED] = packet
         return True
     if 0 <= sequence <= last and time <= memory[instrument + CHANGED]:
         return False
@@ -175,10 +180,12 @@ def _follow(memory: Words, channel: int, instrument: int, before: int, sequence:
         missing = 1 if hole == BROKEN_CHAIN else max(sequence - last - 1, 1)
         count_anomaly(memory, channel, hole, missing, time)
         memory[instrument + HOLES] += missing
+        note_missed(memory, channel, instrument, packet)
         if memory[instrument + STATE] == CURRENT:
             make_stale(memory, instrument, AFTER_BREAK if hole == BROKEN_CHAIN else AFTER_GAP, time)
     memory[instrument + SEQUENCE] = sequence
     memory[instrument + CHANGED] = time
+    memory[instrument + CONFIRMED] = packet
     return True
 
 

@@ -90,13 +90,18 @@ def lines(channels: Sequence[Mapping[str, Any]]) -> Table:
 
 def _gaps(gaps: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("gap in", "first", "last", "outcome"):
-        table.add_column(name, justify="right" if name in {"first", "last"} else "left")
+    for name in ("gap in", "first", "last", "messages", "instruments", "outcome"):
+        table.add_column(name, justify="left" if name in {"gap in", "outcome"} else "right")
     for channel, gap in gaps[:MOST_GAPS]:
-        table.add_row(channel, f"{gap['first']}", f"{gap['last']}", gap["outcome"])
+        touched = (_known(gap["messages"]), _known(gap["instruments"]))
+        table.add_row(channel, f"{gap['first']}", f"{gap['last']}", *touched, gap["outcome"])
     if len(gaps) > MOST_GAPS:
-        table.add_row(f"and {len(gaps) - MOST_GAPS:,} more", "", "", "")
+        table.add_row(f"and {len(gaps) - MOST_GAPS:,} more", "", "", "", "", "")
     return table
+
+
+def _known(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
 
 
 def _counters(found: Mapping[str, Any]) -> RenderableType:

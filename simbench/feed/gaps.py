@@ -336,6 +336,19 @@ def note_messages(memory: Words, messages: int) -> None:
 
 
 @kernel
+def filled_record(memory: Words) -> int:
+    """Return the number of the record that tells, among those of gaps, what the packet just delivered has filled; NIL.
+
+    What another line brought before it was asked for is no gap.
+    """
+    number = memory[OUT_RECORD]
+    if number == NIL:
+        return NIL
+    row = _record_row(memory, number)
+    return number if memory[row + G_OUTCOME] == RETRANSMISSION or memory[row + G_REQUESTS] > 0 else NIL
+
+
+@kernel
 def _note_lines(memory: Words, stream: int, row: int, last: int, now: int) -> None:
     """Write into a record (row) how each line stands to what it tells of, and in which state it is."""
     stands = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from simbench.feed import layout as at
 from simbench.feed.layout import NIL
 from simbench.feed.status import channel_state, line_state
@@ -13,6 +15,8 @@ from simbench.feed.wrap import on_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from simbench.feed.layout import Bytes, Words
 
@@ -99,11 +103,35 @@ class Report:
             names: of its lines.
             unit: what a sequence counts, "packet" or "message".
         """
-        return [
-            self._gap(row, names, unit)
-            for row in self._records(channel)
-            if row[at.G_OUTCOME] not in (at.OTHER_LINE, at.REORDER) or row[at.G_REQUESTS] > 0
-        ]
+        return [self._gap(row, names, unit) for row in self._listed(channel)]
+
+    def gap_rows(self, channel: int) -> list[tuple[int, int, int, set[int]]]:
+        """Return (first, last, messages, records) of each of gaps(): sequences that do not wrap, messages told or NIL.
+
+        The records are the numbers of those that were joined to it, its own among them.
+        """
+        rows = self._table(at.RECORD, at.RECORD_WORDS)
+        telling = np.arange(len(rows))
+        for number in range(len(rows)):
+            while (further := rows[telling[number], at.G_JOINED]) != NIL:
+                telling[number] = further
+        members: dict[int, set[int]] = {}
+        for number, told in enumerate(telling.tolist()):
+            members.setdefault(told, set()).add(number)
+        numbers = np.flatnonzero(self._is_listed(rows, channel)).tolist()
+        words = (at.G_FIRST, at.G_LAST, at.G_MESSAGES)
+        found = [(*rows[number, words].tolist(), members[number]) for number in numbers]
+        return [(int(first), int(last), int(messages), records) for first, last, messages, records in found]
+
+    def _listed(self, channel: int) -> Words:
+        rows = self._table(at.RECORD, at.RECORD_WORDS)
+        listed: Words = rows[self._is_listed(rows, channel)]
+        return listed
+
+    def _is_listed(self, rows: Words, channel: int) -> NDArray[np.bool_]:
+        quiet = np.isin(rows[:, at.G_OUTCOME], (at.OTHER_LINE, at.REORDER)) & (rows[:, at.G_REQUESTS] == 0)
+        listed: NDArray[np.bool_] = (rows[:, at.G_CHANNEL] == channel) & (rows[:, at.G_JOINED] == NIL) & ~quiet
+        return listed
 
     def records(self, channel: int, names: Sequence[str] = (), unit: str = "packet") -> list[dict[str, Any]]:
         """Return every hole of a channel that ended, the filled ones too, in the order in which they ended."""
@@ -230,7 +258,7 @@ class Report:
             "last": self._wire(int(row[at.G_CHANNEL]), row[at.G_LAST]),
             "units": units,
             "messages": units if unit == "message" else _told(row[at.G_MESSAGES]),
-            "instruments": None,  # the books know
+            "instruments": None,  # the books know (receive/touched.py)
             "outcome": at.OUTCOMES[int(row[at.G_OUTCOME])],
             "cause": at.CAUSES[int(row[at.G_CAUSE])],
             "detected_ns": str(int(row[at.G_DETECTED])),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from simbench.feed import layout as at
 from simbench.feed.answers import offer_retransmitted
 from simbench.feed.arbitrate import offer
-from simbench.feed.gaps import note_messages
+from simbench.feed.gaps import filled_record, note_messages
 from simbench.feed.layout import (
     BEFORE_START,
     CONFLICT,
@@ -104,6 +104,7 @@ __all__ = [
     "Settings",
     "channel_of",
     "due_stream",
+    "filled_record",
     "finish",
     "malformed",
     "nearest",

@@ -34,6 +34,7 @@ from simbench.feed.sequencer import (
     WANTED,
     channel_of,
     due_stream,
+    filled_record,
     malformed,
     nearest,
     next_request,
@@ -121,6 +122,10 @@ TIMED: Final = 39  # 1: say how long the books take, for one reading of the cloc
 MARK: Final = 40  # clock when the books' turn began; 0 while it is not theirs
 APPLYING: Final = 41  # their earlier turns of the frame at hand, ns; set to 0 with MARK by whoever wants to know
 PACKET_LINE: Final = 42  # line of the packet at hand; RETRANSMITTED; NIL where it carries no sequence
+FILLING: Final = 43  # gap record that events waiting to be applied fill; NIL none
+FILLING_FROM: Final = 44  # they are: from here
+FILLING_TO: Final = 45  # to here
+FILLING_LAST: Final = 46  # LAST, while those before them are applied alone; NIL
 PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py), and for every channel
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
@@ -142,6 +147,7 @@ LOOK: Final = 5  # events[words[FIRST]:words[LAST]] of words[CHANNEL] are about 
 # REQUEST: the sequencer's words say what to ask for (next_request). No frame is at work then, so that another batch may
 # be taken before words[INDEX] is restored and this one goes on.
 REQUEST: Final = 6
+FILLS: Final = 8  # events[words[FILLING_FROM]:words[FILLING_TO]] fill gap record words[FILLING], and come next
 RESTORED: Final = 7  # a book that waited is current again: the books' block says which
 
 LOOK_FIRST: Final = 1
@@ -188,6 +194,8 @@ def new_words(*, batch: int, verify: bool, flows: int = 0) -> Words:
     words = np.zeros(PIPELINE + flows * FLOW_WORDS, np.int64)
     words[DRAINED] = NIL
     words[DAMAGED] = NIL
+    words[FILLING] = NIL
+    words[FILLING_LAST] = NIL
     words[BATCH] = batch
     words[VERIFY] = int(verify)
     words[UNTIL] = NEVER
@@ -240,6 +248,10 @@ def deliver(
                 words[row + NEXT] = words[DAMAGED]
             words[DAMAGED_STREAM] = stream
     if stream != NIL and sequencer[OUT_RECORD] != NIL:
+        if count > 0:
+            words[FILLING] = filled_record(sequencer)
+            words[FILLING_FROM] = base + told
+            words[FILLING_TO] = base + told + count
         note_messages(sequencer, state[MESSAGES] - messages)
     count += told
     words[CHANNEL] = channel
@@ -314,8 +326,16 @@ def advance(
             waiting >= words[BATCH]
             or words[FLUSH] != 0
             or words[STOPPING] != 0
+            or words[FILLING] != NIL
             or len(events) - words[DECODED] < EVENT_BUFFER
         ):
+            # What fills a gap names orders that the books have until it is applied: it is looked at just before.
+            filling = words[FILLING] != NIL
+            if filling and words[FIRST] == words[FILLING_FROM]:
+                return FILLS
+            if filling and words[FILLING_LAST] == NIL:
+                words[FILLING_LAST] = words[LAST]
+                words[LAST] = words[FILLING_FROM]
             if words[PARANOID] == LOOK_FIRST:
                 words[PARANOID] = LOOKED
                 return LOOK
@@ -331,6 +351,10 @@ def advance(
             if words[MARK] != 0 and (words[AT] < words[END] or words[DRAINED] != NIL):  # more is to be decoded
                 words[APPLYING] += monotonic_ns() - words[MARK]
                 words[MARK] = 0
+            if filling:
+                words[LAST] = words[FILLING_LAST]
+                words[FILLING_LAST] = NIL
+                continue
             waiting = 0
         words[FLUSH] = 0
         if words[STOPPING] != 0 and waiting == 0:

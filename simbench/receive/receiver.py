@@ -11,9 +11,10 @@ from simbench.book.books import Books
 from simbench.book.contract import APPLY_SIGNATURE
 from simbench.book.engine import apply
 from simbench.book.layout import AWAITED, AWAITED_BY_PACKET, REFRESHES, REQUIRED, RESTORED, UNUSED, BookChannel
+from simbench.book.touched import note_filled
 from simbench.errors import SimbenchError
 from simbench.event import EVENT
-from simbench.feed.sequencer import Sequencer
+from simbench.feed.sequencer import NIL, Sequencer
 from simbench.frame import FRAME, PAYLOAD_ONLY
 from simbench.kernel.pointer import pointer
 from simbench.protocol.contract import (
@@ -213,6 +214,10 @@ class Receiver:
         elif status == pipeline.LOOK and self._on_events is not None:
             first, last = int(words[pipeline.FIRST]), int(words[pipeline.LAST])
             self._on_events(int(words[pipeline.CHANNEL]), self.events[first:last])
+        elif status == pipeline.FILLS:
+            place = (int(words[slot]) for slot in (pipeline.FILLING_FROM, pipeline.FILLING_TO, pipeline.FILLING))
+            note_filled(self.state.books.memory, int(words[pipeline.CHANNEL]), self.events, *place)
+            words[pipeline.FILLING] = NIL
         elif status == pipeline.RESTORED and (index := int(self.state.books.memory[RESTORED])) >= 0:
             instrument = self.state.books.instruments[index]
             self.restored.append(

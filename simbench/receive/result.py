@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.receive import pipeline
 from simbench.receive.settle import settle
+from simbench.receive.touched import tell_touched
 
 if TYPE_CHECKING:
     from simbench.receive.receiver import Receiver
@@ -49,6 +50,7 @@ def channel(receiver: Receiver, number: int) -> dict[str, Any]:
     now = receiver.counter(pipeline.NOW)
     lines = [line.name for line in definition.lines]
     gaps = sequencer.gaps(number, lines, unit=protocol.sequence_unit)
+    tell_touched(gaps, sequencer, books, number)
     settle(gaps, books, number, receiver.restored)
     return {
         "venue": definition.venue,
