@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit, types
 
 from simbench.bench.bare_loop import pin, run_together
+from simbench.bench.moving import run_moving
 from simbench.bench.report import Range, Section, microseconds
 from simbench.bench.wire_latency import plain_frame
 from simbench.bench.wire_to_application import GAP_NS, spread_evenly
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 TITLE: Final = "Queues and cores"
 METHOD: Final = (
     "Time from just before the send (T1) to the application's look at the frame (T3): whole runs over veth, AF_XDP, "
-    "one frame every 20 us, lines A and B. One queue, spinning, with sender and receiver pinned to a core each and "
-    "with both left to the scheduler; two queues under rules, which keep the channel whole, and with line B torn from "
+    "one frame every 20 us, lines A and B. One queue, spinning, with sender and receiver pinned to a core each, "
+    "with both left to the scheduler, and with both made to swap cores (where the scheduler moves nobody, only that "
+    "shows what a migration costs); two queues under rules, which keep the channel whole, and with line B torn from "
     "line A, where each datagram of B is handed over. Two queues wait in the kernel where they share a core. Repeats "
     "are interleaved; cells are medians over them, in us. The last rows are a hand-over alone, of one frame and of a "
     "burst: two threads that spin on a core each, from the poll of the queue that it landed on to the owner's."
@@ -42,6 +44,8 @@ METHOD: Final = (
 HEADER: Final = ("run", "wait", "p50", "p90", "p99", "p99.9", "moved", "preempted", "handed over", "lost")
 PINNED: Final = "one queue, pinned"
 UNPINNED: Final = "one queue, not pinned"
+MOVED: Final = "one queue, moved every 5 ms"
+MOVE_S: Final = 0.005
 WHOLE: Final = "two queues, channel whole"
 TORN: Final = "two queues, line B torn off"
 SHARES: Final = ("p50", "p90", "p99", "p999")
@@ -66,7 +70,7 @@ class Queues:
         """Return the table, and what migration and hand-overs cost."""
         rows = [self._row(name, runs) for name, runs in self.runs.items()]
         rows += [self._alone(burst, each) for burst, each in self.alone.items()]
-        worse = (self._ratio(UNPINNED, PINNED), self._ratio(TORN, WHOLE))
+        worse = (self._ratio(UNPINNED, PINNED), self._ratio(MOVED, PINNED), self._ratio(TORN, WHOLE))
         return Section(TITLE, METHOD, HEADER, tuple(rows), (), (*worse, f"{len(self.runs[PINNED])} repeats"))
 
     def _ratio(self, one: str, other: str) -> str:
@@ -112,6 +116,7 @@ def queues(*, quick: bool = False) -> Queues:
         plans: dict[str, dict[str, Any]] = {
             PINNED: {},
             UNPINNED: {"pinned": False},
+            MOVED: {},
             WHOLE: {"queues": 2, "rules": tuple(rules)},
             TORN: {"queues": 2, "rules": tuple(rule for rule in rules if rule.group == line)},
         }
@@ -119,7 +124,11 @@ def queues(*, quick: bool = False) -> Queues:
         plans[TORN]["rules"] = tuple(type(rule)(rule.group, 1, rule.channel) for rule in plans[TORN]["rules"])
         for _ in range(2 if quick else 7):
             for name, plan in plans.items():
-                found.runs.setdefault(name, []).append(run_quietly(source, wire="veth", speed="1", **plan))
+                if name == MOVED:
+                    done = run_moving(source, MOVE_S, wire="veth", speed="1")
+                else:
+                    done = run_quietly(source, wire="veth", speed="1", **plan)
+                found.runs.setdefault(name, []).append(done)
             for burst in BURSTS:
                 found.alone.setdefault(burst, []).append(hand_over(burst))
     return found

@@ -200,6 +200,8 @@ def receive_several(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
             block=config.block,
             trace=config.trace,
         )
+        gc.freeze()
+        gc.disable()  # as for one
         several.run(stopped)
         known = {"truncated": False, "backward_stamps": 0, "first_ns": str(config.first_ns), "notes": []}
         return {**several.report(known), **_proof(config, several.traced())}

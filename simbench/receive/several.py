@@ -6,7 +6,6 @@ the threads share nothing; where it does not, the ends hand over what is another
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import time
@@ -124,8 +123,6 @@ class Several:
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Receive until everything is drained, a stop is asked for, or one of the threads has failed."""
-        gc.freeze()
-        gc.disable()  # nothing is made while frames come, and a collection would be a hiccup of our own
         for worker in self.workers:
             worker.start()
         refreshed = 0.0
@@ -154,7 +151,7 @@ class Several:
 
     def _stop(self) -> None:
         for worker in self.workers:
-            worker.live[live.STOP] = 1
+            worker.halt()
         try:
             for worker in self.workers:
                 worker.stop()

@@ -95,6 +95,7 @@ class Worker:
         self._ended_at = 0  # clock when the replayer was first seen to have ended
         self._awaited_at = 0  # clock when frames were last left where they are, for an answer to come first
         self._client = client
+        self._halted = False
         self._ready = ready or self._tell_replayer
         if client is not None:
             self.live[w.SOCKETS] = len(client.descriptors)
@@ -128,6 +129,8 @@ class Worker:
             self.live[w.STOP] = 1
             self._call()  # everything is loaded and touched before the first frame comes
             self.live[w.STOP] = 0
+            if self._halted:  # while it was warming up
+                self.live[w.STOP] = 1
             before = scheduling()
             self._telemetry[t.STATE] = t.RUNNING
             self._ready()
@@ -286,9 +289,14 @@ class Worker:
                 self._telemetry[t.counter(f"drop_{name}")] = count
         self._telemetry[t.counter("unmatched")] = self.end.words[UNMATCHED]
 
+    def halt(self) -> None:
+        """Let the loop end within a millisecond."""
+        self._halted = True
+        self.live[w.STOP] = 1
+
     def stop(self) -> None:
         """End the loop, end the data, publish a last time."""
-        self.live[w.STOP] = 1
+        self.halt()
         self._thread.join(5.0)
         if self.failure is not None:
             self._telemetry[t.STATE] = t.FAILED

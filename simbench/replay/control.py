@@ -58,7 +58,7 @@ MARGIN_NS: Final = 28  # how long before a deadline it stops sleeping, from the 
 REPLAYED_NS: Final = 29  # recorded time at speed 1 that the schedule gives to the frames sent
 SENDING_NS: Final = 30  # latest recorded time of any frame that has been sent or is being, in all epochs
 # The receiver's.
-CONSUMED: Final = 32  # frames it has done with, those it knows to be lost included: credits at speed max
+CONSUMED: Final = 32  # frames that its threads have done with, each adding its own: credits at speed max
 RECEIVER_READY: Final = 33  # 1: frames may come
 RECEIVER_DONE: Final = 34  # 1: everything sent has been dealt with
 RECEIVER_BEAT: Final = 35  # CLOCK_MONOTONIC

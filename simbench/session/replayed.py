@@ -56,13 +56,14 @@ class Session(Processes):
         recovered = recovering(self.feed, plan.recover)
         self.steering = None
         self.waiting = plan.wait
-        if plan.queues > 1:
+        can = probe() if plan.queues > 1 else None
+        if can is not None:
             check_queues(plan, recovered)
-            check_rights(probe())
+            check_rights(can)
             self.steering = steering_of(plan, source, self.feed, self._looped)
             self.waiting = "block" if crowded(plan.queues) else plan.wait
         asked = None if plan.wire in {"auto", "ring"} and plan.stack in {"", "ring", "xdp"} else plan.stack
-        self.choice = choose(plan.wire, asked)
+        self.choice = choose(plan.wire, asked, can)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
         if plan.exchange is not None:
             open_capture(plan.exchange)  # a mistake in its name is said before anything starts

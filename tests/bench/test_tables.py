@@ -13,7 +13,7 @@ from rich.console import Console
 from simbench.bench.figures import FIGURES
 from simbench.bench.handler_time import FEEDS, HandlerTime
 from simbench.bench.offline_itch import OfflineItch, compare
-from simbench.bench.queues import PINNED, TORN, UNPINNED, WHOLE, Queues
+from simbench.bench.queues import MOVED, PINNED, TORN, UNPINNED, WHOLE, Queues
 from simbench.bench.replay_timing import NULLS, OURS, OURS_FASTER, RUN, SPINNER, SPINNER_FASTER, ReplayTiming
 from simbench.bench.report import Range, Report, Section, Target, interval, markdown, show
 from simbench.bench.stamping import Recorded, score
@@ -261,13 +261,14 @@ def test_pinning_and_hand_overs_are_ratios_of_the_same_repeat() -> None:
         }
 
     alone = {"n": 64, "p50": 260, "p90": 300, "p99": 650, "p999": 700}
-    names = (PINNED, UNPINNED, WHOLE, TORN)
+    names = (PINNED, UNPINNED, MOVED, WHOLE, TORN)
     runs = {
         name: [run(factor * 1000, 5 * (name == TORN)), run(factor * 50_000)] for factor, name in enumerate(names, 1)
     }
     section = Queues(10, runs, {1: [alone, alone]}).section()
     assert section.rows[0] == (PINNED, "spin", *["25.50"] * 2, "51.00", "25.50", "4", "7", "0", "1")
-    assert section.rows[3][-2:] == ("2", "1")
-    assert section.rows[4] == ("a hand-over alone", "spin", "0.26", "0.30", "0.65", "0.70", "", "", "64", "")
+    assert section.rows[4][-2:] == ("2", "1")
+    assert section.rows[5] == ("a hand-over alone", "spin", "0.26", "0.30", "0.65", "0.70", "", "", "64", "")
     assert section.notes[0].endswith("p50 2.00 (2.00 to 2.00), p99 2.00 (2.00 to 2.00)")
-    assert section.notes[1].endswith("p50 1.33 (1.33 to 1.33), p99 1.33 (1.33 to 1.33)")
+    assert section.notes[1].endswith("p50 3.00 (3.00 to 3.00), p99 3.00 (3.00 to 3.00)")
+    assert section.notes[2].endswith("p50 1.25 (1.25 to 1.25), p99 1.25 (1.25 to 1.25)")

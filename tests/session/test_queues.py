@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from small_feeds import ITCH, MDP3, frames, make, rebuilt, rewrite
 
 from simbench.cli import cli
 from simbench.errors import SimbenchError
-from simbench.receive.offline import open_source
+from simbench.receive.offline import Offline, open_source
 from simbench.session import Plan, Session, run_quietly
 from simbench.steering.load import weigh
 from simbench.steering.rules import Rule, dump
@@ -94,6 +95,9 @@ def test_rules_bring_the_books_of_one_queue(
     assert owned == sorted(channel.name for channel in source.feed.channels)
     assert sum(queue["stages"]["app_book"]["n"] for queue in found["queues"]) == found["stages"]["app_book"]["n"]
     assert found["stages"]["app_book"]["n"] == found["received"]
+    cores = sorted(os.sched_getaffinity(0))[1:] or [None]
+    assert [queue["cpu"] for queue in found["queues"]] == [cores[queue % len(cores)] for queue in range(queues)]
+    assert found["wait"] == ("spin" if len(cores) >= queues else "block")
 
 
 @pytest.mark.parametrize("queues", [2, 4])
@@ -113,6 +117,36 @@ def test_a_hash_brings_them_too_by_handing_over(
     assert all(queue["frames"] - queue["handed_over"] + queue["taken_over"] == queue["received"] for queue in each)
     assert sum(queue["handed_over"] for queue in each) == sum(queue["taken_over"] for queue in each) > 0
     assert [queue["hand_over"]["n"] for queue in each] == [queue["taken_over"] for queue in each]
+
+
+@pytest.mark.parametrize("name", ["rules", "RSS, addresses and ports"])
+def test_recorded_feeds_come_to_the_same(
+    name: str, can_veth: None, real_captures: Path, cme: Path, tmp_path: Path
+) -> None:
+    """Deribit's channels, sent from loopback, beside CME's: queues as steer says; equal books where channels are whole.
+
+    A hash tears snapshots from their line, and what then overtakes what is chance: channels without them are compared.
+    """
+    parts = [open_source(real_captures / "deribit-sbe" / "capture.pcapng"), open_source(cme)]
+    path = merge(parts, "start", tmp_path)
+    source = open_source(path, checksum="ignore")
+    expected = Offline(source)
+    expected.advance()
+    predicted, rules = steered(source, 4)
+    chosen = rules if name == "rules" else None
+    found = run_quietly(source, queues=4, rules=chosen, everything=True, **FAST)
+
+    book, result = found["book"], expected.result()
+    assert (found["drops"], found["sent"]) == ({}, found["received"])
+    assert [queue["frames"] for queue in found["queues"]] == predicted[name].loads[:, 0].astype(int).tolist()
+    assert set(found["steering"]["split"]) == set(predicted[name].split)
+    assert book["capture"]["datagrams"] == result["capture"]["datagrams"]
+    assert book["capture"]["recovery_datagrams"] == result["capture"]["recovery_datagrams"]
+    same = [place for place, channel in enumerate(source.feed.channels) if chosen is not None or not channel.feeds]
+    assert len(same) > 1
+    for key in ("digest", "digest_orders", "snapshots"):
+        assert [book["channels"][i][key] for i in same] == [result["channels"][i][key] for i in same]
+    assert chosen is None or book["books"] == result["books"]
 
 
 def test_rules_that_tear_channels_apart_hand_over_as_well(
@@ -167,12 +201,13 @@ def test_loops_of_snapshots_land_on_their_channels_queue(can_veth: None, source:
 
 def test_a_second_lap_is_one_on_every_queue(can_veth: None, source: Source, expected: dict[str, Any]) -> None:
     """Books begin anew with the lap; what another queue still brings of the first one is passed over and counted."""
-    found = run_quietly(source, queues=2, loops=2, **FAST)
+    found = run_quietly(source, queues=2, loops=2, pinned=False, **FAST)
 
     assert found["sent"] == found["received"]
     assert found["book"]["books"] == expected["books"]
     stale = sum(queue["stale"] for queue in found["queues"])
     assert found["stages"]["app_book"]["n"] == found["received"] - stale
+    assert {queue["cpu"] for queue in found["queues"]} == {None}
 
 
 def test_readers_see_one_receiver(can_veth: None, tmp_path: Path) -> None:
