@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from small_feeds import ITCH, MDP3, digests, levels, rebuilt
 
-from simbench.commands.convert import convert
 from simbench.receive.offline import Offline, open_source
 from simbench.session import run_quietly
+from simbench.synth.convert import convert
 
 if TYPE_CHECKING:
     from simbench.receive.offline import Source
@@ -33,7 +33,9 @@ def sample(real_captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Return the exchange's sample file as a capture of two lines."""
     capture = tmp_path_factory.mktemp("sample") / "capture.pcap"
     day = next((real_captures / "itch50-sample").glob("*.gz"))
-    assert convert(file=day, output=capture, date="2010-12-24") == 0
+    done = convert(day, capture, "2010-12-24")
+    assert not done.problem
+    (capture.parent / "feed.toml").write_text(done.feed, encoding="utf-8")
     return capture
 
 
