@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from runs import under_way
-from small_feeds import ITCH, MDP3, digests, levels, rebuilt
+from small_feeds import ITCH, MDP3, digests, ladders, levels, rebuilt
 
 from simbench.commands.run import outcome
 from simbench.errors import SimbenchError
@@ -168,6 +168,20 @@ def test_every_hole_of_the_real_capture_is_what_the_log_says(cme: Path) -> None:
     assert faults["gaps"] == {
         "expected": len(reported), "of_the_capture": 0, "of_damage": 0, "noticed": len(reported)
     }  # fmt: skip
+
+
+def test_snapshots_make_the_real_capture_whole(cme: Path) -> None:
+    """Every gap of these losses ends by a snapshot, and each ladder is the clean run's, level by level."""
+    clean = rebuilt(cme)
+    found = run_quietly(open_source(cme), faults=LOSSES, recover="snapshot", cycle_ns=50_000_000, **RING)
+
+    gaps = found["book"]["channels"][0]["gaps"]
+    assert len(gaps) >= 40
+    assert {gap["outcome"] for gap in gaps} == {"snapshot"}
+    assert found["faults"]["failures"] == []
+    assert levels(clean) > 500
+    assert {book["state"] for book in found["book"]["books"]} == {"current"}
+    assert ladders(found["book"]) == ladders(clean)
 
 
 def test_a_hole_inside_an_event_is_among_them(cme: Path) -> None:
