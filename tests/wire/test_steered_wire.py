@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import udp_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from udp_frames import udp_frame
 
 from simbench.errors import SimbenchError
 from simbench.frame import FRAME
