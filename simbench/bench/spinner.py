@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from simbench.bench.bare_loop import pin, run_together
-from simbench.capture.order import TimeOrder
+from simbench.capture.order import TimeOrder, gather
 from simbench.capture.reader import open_capture
 from simbench.kernel.host import kick, monotonic_ns, peek32, poke64, release32
 from simbench.kernel.pure import copy_bytes
@@ -61,15 +61,9 @@ def spin(wire: Wire, capture: Path, speed: float = 1.0) -> None:
 
 def _read(path: Path) -> tuple[Words, Bytes, Words, Words]:
     """Return stamps, bytes, and where each frame of them is, by time."""
-    stamps, parts, offsets, lengths = [], [], [], []
-    at = 0
-    for block in TimeOrder().order(open_capture(path).blocks()):
-        stamps.append(block.frames["stamp"].copy())
-        lengths.append(block.frames["captured"].astype(np.int64))
-        offsets.append(block.frames["offset"] + at)
-        parts.append(block.data.copy())
-        at += len(block.data)
-    return np.concatenate(stamps), np.concatenate(parts), np.concatenate(offsets), np.concatenate(lengths)
+    whole = gather([gather([block]) for block in TimeOrder().order(open_capture(path).blocks())])
+    stamps, offsets, lengths = (whole.frames[name].astype(np.int64) for name in ("stamp", "offset", "captured"))
+    return stamps, whole.data, offsets, lengths
 
 
 @njit(cache=True, nogil=True)

@@ -40,15 +40,15 @@ def follow(words: Words, row: int, first: int, last: int, time: int, out: Record
         return 0
     if first < expected:
         words[row + RESTARTS] += 1
-        tell(out, 1, first - 1, event.ANEW, time)
+        _tell(out, 1, first - 1, event.ANEW, time)
     else:
         words[row + MISSING_UNITS] += first - expected if expected >= 0 else 0
-        tell(out, max(expected, 1), first - 1, 0, time)
+        _tell(out, max(expected, 1), first - 1, 0, time)
     return 1
 
 
 @kernel
-def tell(out: Records, first: int, last: int, flags: int, time: int) -> None:
+def _tell(out: Records, first: int, last: int, flags: int, time: int) -> None:
     """Fill out[0] with a LOST event."""
     what = out[0]
     what["kind"] = event.LOST

@@ -54,7 +54,7 @@ def publish(
     Args:
         telemetry: the block, see measure/telemetry.py.
         words: the pipeline's.
-        channels: int64[c, 4], see `advance`.
+        channels: int64[c, 5], see `advance`.
         states: the channels' protocol states.
         sequencer: its block.
         book: the books' block.

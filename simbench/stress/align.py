@@ -13,6 +13,7 @@ from simbench.capture.order import TimeOrder, gather, time_order
 from simbench.capture.writer import PcapWriter
 from simbench.errors import SimbenchError
 from simbench.feed.definition import Feed, dump
+from simbench.stress.find import extent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,12 +72,8 @@ def _shift(source: Source, first: Source, align: str) -> int:
     if source is first or align == "clock":
         return 0
     if align == "start":
-        return _start(first) - _start(source)
+        return extent(first.capture)[0] - extent(source.capture)[0]
     return _peak(first) - _peak(source)
-
-
-def _start(source: Source) -> int:
-    return min(int(block.frames["stamp"].min()) for block in source.capture.blocks() if len(block.frames))
 
 
 def _peak(source: Source) -> int:
@@ -92,27 +89,23 @@ def _in_order(sources: Sequence[Source], shifts: Sequence[int]) -> Iterator[Bloc
     held = {number: block for number, each in enumerate(blocks) if (block := next(each, None)) is not None}
     while held:
         until = min(int(block.frames["stamp"][-1]) for block in held.values())
-        taken: list[Block] = []
-        for number, block in list(held.items()):
-            count = int(np.searchsorted(block.frames["stamp"], until, side="right"))
-            taken.append(gather([Block(block.data, block.frames[:count])]))
-            if count < len(block.frames):
-                held[number] = Block(block.data, block.frames[count:])
-                continue
-            following = next(blocks[number], None)
+        counts = {n: int(np.searchsorted(block.frames["stamp"], until, side="right")) for n, block in held.items()}
+        whole = gather([Block(block.data, block.frames[: counts[n]]) for n, block in held.items()])
+        for number, count in counts.items():
+            rest = Block(held[number].data, held[number].frames[count:])
+            following = rest if len(rest.frames) else next(blocks[number], None)
             if following is None:
                 del held[number]
             else:
                 held[number] = following
-        whole = gather(taken)
         order, _ = time_order(np.ascontiguousarray(whole.frames["stamp"]))
         yield Block(whole.data, whole.frames[order])
 
 
 def _moved(source: Source, shift: int) -> Iterator[Block]:
-    for each in TimeOrder().order(source.capture.blocks()):
-        block = gather([each])
+    for block in TimeOrder().order(source.capture.blocks()):
         if (block.frames["link"] != ETHERNET).any():
             raise SimbenchError(f"{source.capture.path} is not of Ethernet: only such captures can be put together")
-        block.frames["stamp"] += shift
-        yield block
+        frames = block.frames.copy()
+        frames["stamp"] += shift
+        yield Block(block.data, frames)

@@ -12,8 +12,6 @@ from simbench.replay.squeeze import Window
 from simbench.times import UNITS, duration_ns, span, time_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from simbench.capture.reader import Capture
@@ -87,7 +85,7 @@ def windows(capture: Capture, burst: Burst) -> tuple[Window, ...]:
     Raises:
         SimbenchError: the window is too short for a capture of this length, or there are no frames.
     """
-    first, last = _extent(block.frames["stamp"] for block in capture.blocks())
+    first, last = extent(capture)
     if burst.at:
         starts = np.array(sorted(time_ns(text, first) for text in burst.at), np.int64)
         return _joined(starts, burst)
@@ -101,11 +99,12 @@ def windows(capture: Capture, burst: Burst) -> tuple[Window, ...]:
     return _joined(first + length * _busiest(counts, burst.top), burst)
 
 
-def _extent(stamps: Iterable[NDArray[np.int64]]) -> tuple[int, int]:
+def extent(capture: Capture) -> tuple[int, int]:
+    """Return the earliest and the latest stamp of a capture, ns; a SimbenchError where it has none, or absurd ones."""
     first, last = np.iinfo(np.int64).max, np.iinfo(np.int64).min
-    for each in stamps:
-        if len(each):
-            first, last = min(first, int(each.min())), max(last, int(each.max()))
+    for block in capture.blocks():
+        if len(stamps := block.frames["stamp"]):
+            first, last = min(first, int(stamps.min())), max(last, int(stamps.max()))
     if last < first:
         raise SimbenchError("the capture holds no frames")
     if last - first >= UNITS["h"] << 20:

@@ -62,7 +62,7 @@ def read_spans(
         data: uint8[n], the block.
         frames: FRAME[m], dissected.
         routes: int64 per flow, as pipeline.py describes them.
-        channels: int64[c, 4], likewise.
+        channels: int64[c, 5], likewise.
         framers: likewise.
         states: likewise.
         header: HEADER[1], scratch.

@@ -146,7 +146,7 @@ def _serial(source: int) -> int:
 
 @inlined
 def _note(words: Words, memory: Bytes, flow: int, slot: int, time: int) -> None:
-    """Note what came into a slot: when, with which stamp and serial, how long it is."""
+    """Note what came into a slot: with the hook's record its stamp and serial, without it the time of reading."""
     row = words[ROWS] + ROW * flow
     message = words[MESSAGES] + MMSGHDR * slot
     note = words[NOTES] + NOTE * slot
@@ -193,7 +193,7 @@ def _read(words: Words, memory: Bytes, flow: int) -> None:
         got = max(receive_many(peek64(row + ROW_FD), words[MESSAGES] + MMSGHDR * (mine & mask), room), 0)
         if got == 0 and words[RECORDS] != 0:
             _catch_up(words, flow, row)
-    now = monotonic_ns() if got > 0 else 0
+    now = monotonic_ns() if got > 0 and words[RECORDS] == 0 else 0
     for i in range(got):
         _note(words, memory, flow, (mine + i) & mask, now)
     poke64(row + ROW_HEAD, mine)
