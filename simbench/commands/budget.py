@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from simbench.commands import compilation, show
-from simbench.errors import SimbenchError
 from simbench.times import duration_ns, span
 
 if TYPE_CHECKING:
@@ -55,10 +54,11 @@ def budget(
     """Run the capture over each stack in turn, and say where the time went; 1 where frames were lost on the way."""
     from simbench.commands.exports import check_targets, open_log
     from simbench.commands.run import check_target, write_json
+    from simbench.wire.probe import need_veth
 
     check_target(json_file)
     check_targets(hgrm, hlog)
-    _check_rights()
+    need_veth("budget compares stacks over veth")
     idle = 0 if max_idle is None else duration_ns(max_idle)
     compilation.for_replaying()
     from simbench.receive.offline import open_source
@@ -101,15 +101,6 @@ def cell_of(name: str, speed: str) -> Cell:
 def name_of(what: Cell | Plan) -> str:
     """Return the name that cell_of takes."""
     return "-".join((what.stack, *(["native"] if what.mode == "native" else []), what.wait))
-
-
-def _check_rights() -> None:
-    """Refuse where there is no wire that both stacks can be had on."""
-    from simbench.wire.probe import HINT, probe
-
-    missing = probe().veth
-    if missing:
-        raise SimbenchError(f"budget compares stacks over veth: {missing.removesuffix(HINT)}")
 
 
 @contextlib.contextmanager
@@ -229,6 +220,7 @@ def bar(share: float) -> str:
 def note(runs: Sequence[Measured]) -> str:
     """Say of the runs of one cell what stands beside their tails: repeats, spread, losses, hiccups."""
     from simbench.commands import progress
+    from simbench.measure.hiccups import added
 
     frames = sum(run.found["sent"] for run in runs)
     lost = sum(map(_lost, runs))
@@ -237,17 +229,10 @@ def note(runs: Sequence[Measured]) -> str:
         values = [run.histograms["due_book"].percentiles(share)[0] for run in runs]
         upper = f" to {span(max(values))}" if max(values) > min(values) else ""
         ranges.append(f"p{share} {span(min(values))}{upper}")
-    hiccups = [run.found["hiccups"] for run in runs]
-    watched = sum(each["watched_ns"] for each in hiccups)
-    joined = {
-        "count": sum(each["count"] for each in hiccups),
-        "longest_ns": max(each["longest_ns"] for each in hiccups),
-        "watched_ns": watched,
-        "share": sum(each["lost_ns"] for each in hiccups) / max(1, watched),
-    }
+    hiccups = added([run.found["hiccups"] for run in runs])
     word = "run" if len(runs) == 1 else "runs"
     said = f"{len(runs)} {word}, {frames:,} frames, {lost:,} lost; due to book {', '.join(ranges)}"
-    return f"{runs[0].cell.title}: {said};\n  {progress.hiccups(joined)}"
+    return f"{runs[0].cell.title}: {said};\n  {progress.hiccups(hiccups)}"
 
 
 def _lost(run: Measured) -> int:

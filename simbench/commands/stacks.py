@@ -36,9 +36,10 @@ def stacks(
     from simbench.commands import stacks_json, stacks_report
     from simbench.commands.run import check_target, write_json
     from simbench.session import stacks as matrix
+    from simbench.wire.probe import need_veth
 
     check_target(json_file)
-    _check_rights()
+    need_veth("stacks compares stacks over veth")
     idle = 0 if max_idle is None else duration_ns(max_idle)
     compilation.for_replaying()
     cells = matrix.chosen(matrix.all_cells(speed), only)
@@ -58,15 +59,6 @@ def stacks(
         write_json(json_file, stacks_json.told(str(capture), rows))
     show.console().print(stacks_report.layout(rows))
     return int(not matrix.sound(rows))
-
-
-def _check_rights() -> None:
-    """Refuse where there is no wire that all stacks can be had on."""
-    from simbench.wire.probe import HINT, probe
-
-    missing = probe().veth
-    if missing:
-        raise SimbenchError(f"stacks compares stacks over veth: {missing.removesuffix(HINT)}")
 
 
 def _snapshots(source: Source, folder: Path) -> Source:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,15 +77,13 @@ def _run(
     repeat: int,
     wire: dict[str, str],
 ) -> tuple[list[Step], str]:
+    from simbench.session.plan import choice
     from simbench.session.repeats import Cell
     from simbench.stress.sweep import running, sweep
-    from simbench.wire.probe import choose
 
-    asked = None if wire["wire"] in {"auto", "ring"} and wire["stack"] == "xdp" else wire["stack"]
-    choice = choose(wire["wire"], asked)
-    cell = Cell(
-        stack="" if choice.wire == "ring" else choice.stack, wait=wire["wait"], mode=wire["mode"], wire=choice.wire
-    )
+    chosen = choice(wire["wire"], wire["stack"])
+    stack = "" if chosen.wire == "ring" else chosen.stack
+    cell = Cell(stack=stack, wait=wire["wait"], mode=wire["mode"], wire=chosen.wire)
     done = []
     for step in sweep(running(source, cell, repeat, windows=windows), steps, bound_ns=bound_ns, refine=refine):
         done.append(step)
@@ -172,12 +168,13 @@ def _told(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from simbench.session.replayed import host
     from simbench.stress.sweep import knee
 
     found = knee(steps, bound_ns)
     return {
         "schema": 1,
-        "host": {"kernel": platform.release(), "machine": platform.machine(), "cores": os.cpu_count()},
+        "host": host(),
         "captures": [str(capture), *(str(other) for other in others)],
         "wire": cell,
         "bound_ns": bound_ns,

@@ -92,6 +92,12 @@ class Channel(_Strict, frozen=True, kw_only=True):
         """Return the address of the retransmission server that is asked, None where there is none."""
         return next((flow.group for flow in self.feeds if flow.role == "retransmission"), None)
 
+    @property
+    def groups(self) -> list[str]:
+        """Return the groups of the lines and of the flows beside them: what is sent to, and not asked."""
+        beside = (flow.group for flow in self.feeds if flow.role != "retransmission")
+        return [*(line.group for line in self.lines), *beside]
+
 
 class Feed(_Strict, frozen=True, kw_only=True):
     """All channels of one run."""
@@ -125,10 +131,7 @@ def dump(feed: Feed) -> str:
 
 def joined(feed: Feed) -> list[str]:
     """Return the groups that a receiver joins: those of the lines and of the flows beside them, not servers to ask."""
-    flows: list[Line | FeedRole] = []
-    for channel in feed.channels:
-        flows += [*channel.lines, *(other for other in channel.feeds if other.role != "retransmission")]
-    return [flow.group for flow in flows]
+    return [group for channel in feed.channels for group in channel.groups]
 
 
 def split_group(text: str) -> tuple[Address, int]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.measure import telemetry as t
+from simbench.measure.hiccups import added
 from simbench.receive import joined, live, pipeline
 from simbench.receive.whole import Whole
 from simbench.receive.worker import DRAIN_NS, REFRESH_S, Worker
@@ -176,7 +177,7 @@ class Several:
         return {
             "book": joined.build([worker.receiver for worker in workers], self._owners, capture),
             "stages": stages,
-            "hiccups": _hiccups([worker.hiccups() for worker in workers]),
+            "hiccups": added([worker.hiccups() for worker in workers]),
             "scheduling": _added([worker.scheduling for worker in workers]),
             "received": received,
             "drops": _drops([queue.end for queue in self.queues]),
@@ -228,9 +229,3 @@ def _added(each: Sequence[dict[str, int]]) -> dict[str, int]:
         for name, count in counts.items():
             found[name] = found.get(name, 0) + count
     return found
-
-
-def _hiccups(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    found = {name: sum(one[name] for one in each) for name in ("count", "lost_ns", "watched_ns")}
-    share = found["lost_ns"] / found["watched_ns"] if found["watched_ns"] else 0.0
-    return {**found, "longest_ns": max(one["longest_ns"] for one in each), "share": share}

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from simbench.session.stacks import INCREMENTS, SNAPSHOTS
+from simbench.session.stacks import INCREMENTS, SHARES, SNAPSHOTS, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,9 +97,10 @@ class Ends:
             "found": {
                 stage: {
                     name: [row.stage(stage).percentiles(share)[0] for row in (self.traditional, self.optimised)]
-                    for name, share in (("p50", 50.0), ("p99", 99.0), ("p999", 99.9))
+                    for name, share in SHARES.items()
+                    if name != "p90"
                 }
-                for stage in ("hook_app", "hook_book", "due_app", "due_book")
+                for stage in STAGES
             },
             "lost": [sum(run.lost for run in row.runs) for row in (self.traditional, self.optimised)],
             "steps": [{"effect": step.kind, **step.ratio("hook_book", 50.0)} for step in self.steps],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simbench.receive.offline import Source
     from simbench.replay.squeeze import Window
     from simbench.steering.rules import Rule
+    from simbench.wire.probe import Capabilities, Choice
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,19 @@ def extent(source: Source) -> Extent:
     if frames == 0:
         raise SimbenchError(f"{source.capture.path} holds no frames")
     return Extent(frames, max(1500, longest + 48), first, last)
+
+
+def choice(wire: str, stack: str, found: Capabilities | None = None) -> Choice:
+    """Return the wire and the receiver's stack that a plan comes to here.
+
+    Args:
+        wire: of the plan.
+        stack: likewise; the usual one asks for nothing where the ring may be chosen.
+        found: of probe(); probed where None.
+    """
+    from simbench.wire.probe import choose
+
+    return choose(wire, None if wire in {"auto", "ring"} and stack in {"", "ring", "xdp"} else stack, found)
 
 
 def cores() -> tuple[int | None, int | None]:

@@ -13,11 +13,11 @@ from simbench.recovery.udp import bind, where
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
 from simbench.replay.replayer import AWAKE_NS, side_rows
 from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints
-from simbench.session.plan import Plan, cores, extent, names
+from simbench.session.plan import Plan, choice, cores, extent, names
 from simbench.session.processes import Processes
 from simbench.session.recovering import asking, recovering
 from simbench.session.snapshotting import choosing, with_loops
-from simbench.session.steered import check_queues, check_rights, crowded, queues_told, receiving_cores, steering_of
+from simbench.session.steered import check_queues, crowded, queues_told, receiving_cores, steering_of
 from simbench.wire import namespace
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Session(Processes):
     def __init__(self, source: Source, plan: Plan) -> None:
         from simbench.capture.reader import open_capture
         from simbench.wire.open import open_wire
-        from simbench.wire.probe import choose, probe
+        from simbench.wire.probe import need_veth, probe
 
         super().__init__()
         if plan.faults:
@@ -59,11 +59,10 @@ class Session(Processes):
         can = probe() if plan.queues > 1 else None
         if can is not None:
             check_queues(plan, recovered)
-            check_rights(can)
+            need_veth("--queues needs a veth pair", can)
             self.steering = steering_of(plan, source, self.feed, self._looped)
             self.waiting = "block" if crowded(plan.queues) else plan.wait
-        asked = None if plan.wire in {"auto", "ring"} and plan.stack in {"", "ring", "xdp"} else plan.stack
-        self.choice = choose(plan.wire, asked, can)
+        self.choice = choice(plan.wire, plan.stack, can)
         self.stack = "" if self.choice.wire == "ring" else self.choice.stack
         if plan.exchange is not None:
             open_capture(plan.exchange)  # a mistake in its name is said before anything starts
@@ -242,7 +241,7 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
     """Return what a receiver alone tells, in the shape of `run --json`."""
     return {
         "schema": 1,
-        "host": {"kernel": platform.release(), "machine": platform.machine(), "cores": os.cpu_count()},
+        "host": host(),
         "wire": wire,
         "stack": stack,
         "wait": wait,
@@ -261,6 +260,11 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
         "recovery": received.get("recovery", {}),
         "book": received["book"],
     }
+
+
+def host() -> dict[str, Any]:
+    """Return what results say of the machine that they come from."""
+    return {"kernel": platform.release(), "machine": platform.machine(), "cores": os.cpu_count()}
 
 
 def run_quietly(source: Source, **plan: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from simbench.measure.hiccups import added
 from simbench.session.repeats import Cell, Measured, interleaved, merged
 from simbench.session.usage import Spent, Usage
 
@@ -98,11 +99,10 @@ class Row:
     @property
     def away(self) -> tuple[int, float] | None:
         """Longest time that others had the spinning core, ns, and their share; None of a receiver that sleeps."""
-        found = [run.measured.found["hiccups"] for run in self.runs]
-        watched = sum(each["watched_ns"] for each in found)
-        if not watched:
+        if not self.runs:
             return None
-        return max(each["longest_ns"] for each in found), sum(each["lost_ns"] for each in found) / watched
+        found = added([run.measured.found["hiccups"] for run in self.runs])
+        return (found["longest_ns"], found["share"]) if found["watched_ns"] else None
 
     @property
     def digests(self) -> set[tuple[str, ...]]:

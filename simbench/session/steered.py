@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from simbench.receive.offline import Source
     from simbench.session.plan import Plan
     from simbench.steering.table import Steering
-    from simbench.wire.probe import Capabilities
 
 
 def check_queues(plan: Plan, recovered: Sequence[int]) -> None:
@@ -33,12 +32,6 @@ def check_queues(plan: Plan, recovered: Sequence[int]) -> None:
         raise SimbenchError(f"--queues needs --stack xdp: {plan.stack} sockets do not know which queue a frame came on")
     if recovered:
         raise SimbenchError("--queues and --recover retransmit cannot be joined; say --recover none")
-
-
-def check_rights(found: Capabilities) -> None:
-    """Refuse, in one line, where this user can have no veth pair with AF_XDP."""
-    if found.veth:
-        raise SimbenchError(f"--queues needs a veth pair: {found.veth.partition('; try ')[0]}")
 
 
 def steering_of(plan: Plan, source: Source, feed: Feed, made: Feed | None) -> Steering:

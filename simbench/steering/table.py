@@ -12,7 +12,7 @@ from simbench.steering.toeplitz import hash_flow, queue_of
 from simbench.wire.flowtable import FlowQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from simbench.address import Address
     from simbench.feed.definition import Channel, Feed
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 RSS: Final = "RSS, addresses and ports"
 RULES: Final = "rules"
 MOST_QUEUES: Final = 32
-SERVER: Final = "retransmission"  # the role of a flow that is a server's address and not a group
 
 
 @dataclass(frozen=True)
@@ -141,12 +140,8 @@ def owner_flows(feed: Feed, owners: Sequence[int]) -> list[FlowQueue]:
     ]
 
 
-def _groups(channel: Channel) -> Iterator[Group]:
-    for line in channel.lines:
-        yield split_group(line.group)
-    for flow in channel.feeds:
-        if flow.role != SERVER:
-            yield split_group(flow.group)
+def _groups(channel: Channel) -> list[Group]:
+    return [split_group(group) for group in channel.groups]
 
 
 def _split(feed: Feed, owners: Sequence[int], where: Callable[[Group], set[int]]) -> tuple[str, ...]:

@@ -91,6 +91,18 @@ def choose(wire: str = "auto", stack: str | None = None, found: Capabilities | N
     raise SimbenchError(missing)
 
 
+def need_veth(what: str, found: Capabilities | None = None) -> None:
+    """Refuse, in one line, what this user can have no veth pair with AF_XDP for.
+
+    Args:
+        what: needs it: the line's beginning.
+        found: of probe(); probed where None.
+    """
+    missing = (probe() if found is None else found).veth
+    if missing:
+        raise SimbenchError(f"{what}: {missing.removesuffix(HINT)}")
+
+
 def available(found: Capabilities | None = None) -> list[tuple[str, str]]:
     """Return every wire and receiving stack that this user can have, the ring first; its stack is "".
 
