@@ -200,6 +200,10 @@ if TYPE_CHECKING or config.DISABLE_JIT:
         """Multiply modulo 2**64; the result is the same bits as int64."""
         return _signed(int(a) * int(b))
 
+    def bit_length(value: int) -> int:
+        """Return how many bits it takes to write a value from 0 to 2**63 - 1."""
+        return int(value).bit_length()
+
     def shift_right(a: int, by: int) -> int:
         """Shift the 64 bits right, filling with zeros."""
         return _signed((int(a) & MASK64) >> int(by))
@@ -356,6 +360,15 @@ else:
             return context.get_dummy_value()
 
         return types.void(array, index), codegen
+
+    @intrinsic
+    def bit_length(_typing, value):
+        def codegen(context, builder, signature, args):
+            i64, i1 = ir.IntType(64), ir.IntType(1)
+            word = context.cast(builder, args[0], signature.args[0], types.int64)
+            return builder.sub(ir.Constant(i64, 64), builder.ctlz(word, ir.Constant(i1, 0)))
+
+        return types.int64(value), codegen
 
     @njit(inline="always")
     def multiply(a, b):

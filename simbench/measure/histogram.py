@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numba import njit
 
+from simbench.kernel.pure import bit_length
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -34,12 +36,7 @@ LIMIT: Final = (1 << BITS) - 1
 @njit(inline="always")
 def bucket(value: int) -> int:
     """Return the bucket of a value from 0 to LIMIT."""
-    shift = 0
-    high = value >> 7
-    for step in (32, 16, 8, 4, 2, 1):  # the highest set bit: Numba and plain Python share no instruction for it
-        if high >> step:
-            high >>= step
-            shift += step
+    shift = max(bit_length(value) - 8, 0)
     return shift * SUB + (value >> shift)
 
 

@@ -15,7 +15,7 @@ from simbench.capture.contract import DISSECT_FUNCTION
 from simbench.feed.sequencer import outstanding
 from simbench.frame import FLOW, PAYLOAD_ONLY
 from simbench.kernel.host import monotonic_ns, pause, wait_readable
-from simbench.kernel.pure import fetch_add, kernel, kernel_as, load_acquire, store_release
+from simbench.kernel.pure import fetch_add, kernel, kernel_as, load_acquire, prefetch, store_release
 from simbench.measure import stamps
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import record
@@ -42,12 +42,10 @@ SIDE_ROWS: Final = 2  # of the side table; 0 none
 DRIVEN: Final = 3  # 1: a replayer's control block says what time it is
 N: Final = 8  # frames of the batch at hand
 I: Final = 9  # the one that is next  # noqa: E741 - as in the formulas
-BUSY: Final = 10  # it is in the pipeline already
-DUE: Final = 11  # T0 of it
-SENT: Final = 12  # T1
-HOOK: Final = 13  # T2
+BUSY: Final = 10  # so many from it on are in the pipeline: the turn
+TIMED: Final = 11  # clock when it last asked what time it is in the replay
 TAKEN: Final = 14  # T3, of the batch
-RECORDED: Final = 15
+RECORDED: Final = 15  # of the frame that was looked up last
 STAMPED: Final = 16  # 1: it has a row in the side table
 RECEIVED: Final = 17  # frames so far
 EPOCH: Final = 18  # of the replay
@@ -63,8 +61,7 @@ AWAY: Final = 29
 WATCHED: Final = 30
 FIRST_FRAME: Final = 31
 TRACED: Final = 32  # rows of the trace filled
-NEXT_EPOCH: Final = 33  # of the frame at hand
-PACED: Final = 34  # not 0: it was sent at its deadline, not to prime or by a step
+NEXT_EPOCH: Final = 33  # of the frame that was looked up last
 WALL: Final = 35  # of a feed that nobody drives: ns since 1970 where the monotonic clock stood at 0
 SOCKETS: Final = 36  # on which answers to requests come; 0 none
 POLLFDS: Final = 37  # address of a struct pollfd for each
@@ -72,7 +69,19 @@ ASKED_AT: Final = 38  # clock when they were last looked at
 HOLD: Final = 39  # 1: what is not paced has to wait for an answer
 NO_TIME: Final = 40  # a struct timespec of nothing, two words
 STALE: Final = 42  # frames of an epoch that is over: of another queue than those of the present one
-LIVE: Final = 44
+NOTES: Final = 44  # a row for each frame of the turn
+
+# What is noted of a frame while it is in the pipeline.
+HOOK: Final = 0  # T2
+KNOWN: Final = 1  # 1: the rest of its row was in the side table
+RECORDED_AT: Final = 2
+DUE: Final = 3  # T0
+SENT: Final = 4  # T1
+PACED: Final = 5  # not 0: it was sent at its deadline, not to prime or by a step
+NOTE: Final = 6  # words a row
+TURN: Final = 8  # most frames that go through the pipeline together, of those that waited; T4 is then that of the last
+TURN_EVENTS: Final = 128  # gathered in a turn before they are applied: prefetching hides the memory behind them
+LIVE: Final = NOTES + TURN * NOTE
 
 # Statuses beyond the pipeline's.
 ENDED: Final = 16
@@ -83,6 +92,7 @@ AWAIT: Final = 19  # frames come as fast as they are taken: the next one only wh
 HICCUP_NS: Final = 10_000
 PUBLISH_NS: Final = 10_000_000
 TICK_NS: Final = 100_000  # of replay time without a frame before the sequencer is told what time it is
+TIMING_NS: Final = 10_000  # between looks at the words that say so: the replayer writes them at every send
 SLICE_NS: Final = 1_000_000
 ANSWER_NS: Final = 5_000  # between looks for an answer, a system call each
 ASKING_SLICE_NS: Final = 50_000  # longest sleep while one is awaited
@@ -152,56 +162,91 @@ def rest(live: Words, now: int) -> None:
 
 
 @kernel
-def look_up(live: Words, serial: int, side: Words) -> None:
-    """Find what the replayer noted of a frame; a row that is another frame's by now is none."""
-    live[STAMPED] = 0
+def ask_for_row(live: Words, serial: int, side: Words) -> None:
+    """Ask for the side table's row of a frame: it is in the replayer's cache still."""
+    if live[SIDE_ROWS] != 0:
+        prefetch(side, (serial & (live[SIDE_ROWS] - 1)) * stamps.ROW)
+
+
+@kernel
+def look_up(live: Words, serial: int, side: Words, note: Words) -> None:
+    """Note what the replayer said of a frame; a row that is another frame's by now is none."""
+    live[STAMPED] = note[KNOWN] = 0
     if serial < 0 or live[SIDE_ROWS] == 0:
         return
     row = (serial & (live[SIDE_ROWS] - 1)) * stamps.ROW
     if load_acquire(side, row + stamps.SERIAL) != serial + 1:
         return
-    live[RECORDED] = side[row + stamps.RECORDED]
-    live[DUE] = side[row + stamps.DUE]
-    live[SENT] = side[row + stamps.SENT]
+    live[RECORDED] = note[RECORDED_AT] = side[row + stamps.RECORDED]
+    note[DUE] = side[row + stamps.DUE]
+    note[SENT] = side[row + stamps.SENT]
     live[NEXT_EPOCH] = side[row + stamps.EPOCH]
-    live[PACED] = side[row + stamps.PIECE]
-    live[STAMPED] = load_acquire(side, row + stamps.SERIAL) == serial + 1
+    note[PACED] = side[row + stamps.PIECE]
+    live[STAMPED] = note[KNOWN] = load_acquire(side, row + stamps.SERIAL) == serial + 1
+
+
+@kernel
+def begin_turn(live: Words, frames: Records, words: Words, side: Words) -> int:
+    """Note the next frames and give them their time in the capture; return how many, 0 before one of another epoch.
+
+    Where requests may be answered between two frames, a turn is one frame.
+    """
+    first = live[I]
+    last = min(live[N], first + (TURN if live[SOCKETS] == 0 else 1))
+    for i in range(last, min(live[N], last + TURN)):
+        ask_for_row(live, frames[i]["ordinal"], side)
+    for i in range(first, last):
+        at = NOTES + (i - first) * NOTE
+        note = live[at : at + NOTE]
+        look_up(live, frames[i]["ordinal"], side, note)
+        note[HOOK] = frames[i]["stamp"]
+        if live[STAMPED] != 0:
+            if live[NEXT_EPOCH] != live[EPOCH]:
+                return int(i - first)
+            frames[i]["stamp"] = live[RECORDED]
+        elif live[DRIVEN] == 0:
+            frames[i]["stamp"] = live[WALL] + live[TAKEN]
+        else:
+            frames[i]["stamp"] = words[pipeline.NOW]
+    return int(last - first)
 
 
 @kernel
 def measure(live: Words, words: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
-    """Count the stages of the frame that the receiver is done with (T4 = done)."""
+    """Count the stages of the frames that the receiver is done with (T4 = done)."""
     taken = live[TAKEN]
     applying = words[pipeline.APPLYING]
     if words[pipeline.MARK] != 0:
         applying += done - words[pipeline.MARK]
-    if applying > 0:
-        record(telemetry, APP_DECODED, done - taken - applying)
-        record(telemetry, DECODED_BOOK, applying)
-    else:
-        record(telemetry, APP_DONE, done - taken)
-    record(telemetry, APP_BOOK, done - taken)
-    if live[HOOK] != 0:
-        record(telemetry, HOOK_APP, taken - live[HOOK])
-        record(telemetry, HOOK_BOOK, done - live[HOOK])
-    if live[STAMPED] == 0:
-        live[UNSTAMPED] += live[DRIVEN]
-        return
-    due = live[DUE]
-    sent = live[SENT]
-    record(telemetry, DUE_SEND, sent - due)
-    if live[HOOK] != 0:
-        record(telemetry, SEND_HOOK, live[HOOK] - sent)
-    record(telemetry, SEND_APP, taken - sent)
-    record(telemetry, SEND_BOOK, done - sent)
-    record(telemetry, DUE_APP, taken - due)
-    record(telemetry, DUE_BOOK, done - due)
-    if live[PACED] != 0 and live[TRACED] < len(trace):
-        trace[live[TRACED], 0] = live[RECORDED]
-        trace[live[TRACED], 1] = due
-        trace[live[TRACED], 2] = sent
-        trace[live[TRACED], 3] = taken
-        live[TRACED] += 1
+    for i in range(live[BUSY]):
+        at = NOTES + i * NOTE
+        note = live[at : at + NOTE]
+        if applying > 0:
+            record(telemetry, APP_DECODED, done - taken - applying)
+            record(telemetry, DECODED_BOOK, applying)
+        else:
+            record(telemetry, APP_DONE, done - taken)
+        record(telemetry, APP_BOOK, done - taken)
+        if note[HOOK] != 0:
+            record(telemetry, HOOK_APP, taken - note[HOOK])
+            record(telemetry, HOOK_BOOK, done - note[HOOK])
+        if note[KNOWN] == 0:
+            live[UNSTAMPED] += live[DRIVEN]
+            continue
+        due, sent = note[DUE], note[SENT]
+        record(telemetry, DUE_SEND, sent - due)
+        if note[HOOK] != 0:
+            record(telemetry, SEND_HOOK, note[HOOK] - sent)
+        record(telemetry, SEND_APP, taken - sent)
+        record(telemetry, SEND_BOOK, done - sent)
+        record(telemetry, DUE_APP, taken - due)
+        record(telemetry, DUE_BOOK, done - due)
+        if note[PACED] != 0 and live[TRACED] < len(trace):
+            trace[live[TRACED], 0] = note[RECORDED_AT]
+            trace[live[TRACED], 1] = due
+            trace[live[TRACED], 2] = sent
+            trace[live[TRACED], 3] = taken
+            live[TRACED] += 1
 
 
 @kernel
@@ -223,7 +268,7 @@ def publish_live(telemetry: Words, live: Words) -> None:
 def look_for_answers(live: Words, control: Words) -> int:
     """Say what is to be done about outstanding requests before the next frame: ANSWERED, AWAIT, or DONE for nothing."""
     if live[HOLD] != 0 and live[DRIVEN] != 0:
-        primes = live[STAMPED] != 0 and live[PACED] == 0 and control[c.SPEED] != c.FLOOD
+        primes = live[STAMPED] != 0 and live[NOTES + PACED] == 0 and control[c.SPEED] != c.FLOOD
         if primes or control[c.SPEED] == c.MAX:
             return AWAIT
     now = monotonic_ns()
@@ -316,9 +361,6 @@ def receive(
                 fetch_add(control, c.CONSUMED, handled)
             if load_acquire(live, STOP) != 0:
                 return ENDED
-            replay_now = load_acquire(control, c.REPLAY_NS)
-            consumed = load_acquire(control, c.CONSUMED)  # by all queues; before what was sent, so never more than that
-            sent = load_acquire(control, c.SENT)
             n = poll(wire, memory, frames)
             now = monotonic_ns()
             live[POLLS] += 1
@@ -330,20 +372,30 @@ def receive(
                     publish(telemetry, words, channels, states, sequencer, book, ladders, now)
                     store_release(control, c.RECEIVER_BEAT, now)
                     live[LOOKED] = 0
-                # While frames are under way they say what time it is; the replayer does only when nothing is.
-                settled = consumed >= sent or now - live[QUIET] > SILENT_NS
-                if live[DRIVEN] == 0:
-                    replay_now = live[WALL] + now
-                if settled and replay_now - words[pipeline.NOW] > TICK_NS:
-                    words[pipeline.CLOCK] = replay_now
-                    words[pipeline.INDEX] = 0
-                    status = advance(
-                        memory, frames, 0, words, routes, channels, framers, decoders, states, sequencer, slab, book,
-                        header, events, apply,
-                    )  # fmt: skip
-                    live[LOOKED] = 0
-                    if status != DONE:
-                        return status
+                if now - live[TIMED] > TIMING_NS:
+                    live[TIMED] = now
+                    # Read before a poll that finds nothing: what was sent by then has been taken.
+                    replay_now = load_acquire(control, c.REPLAY_NS)
+                    consumed = load_acquire(control, c.CONSUMED)  # by all queues; before what was sent: never more
+                    sent = load_acquire(control, c.SENT)
+                    n = poll(wire, memory, frames)
+                    now = monotonic_ns()
+                    if n <= 0:
+                        # While frames are under way they say what time it is; the replayer does only when nothing is.
+                        settled = consumed >= sent or now - live[QUIET] > SILENT_NS
+                        if live[DRIVEN] == 0:
+                            replay_now = live[WALL] + now
+                        if settled and replay_now - words[pipeline.NOW] > TICK_NS:
+                            words[pipeline.CLOCK] = replay_now
+                            words[pipeline.INDEX] = 0
+                            status = advance(
+                                memory, frames, 0, words, routes, channels, framers, decoders, states, sequencer,
+                                slab, book, header, events, apply,
+                            )  # fmt: skip
+                            live[LOOKED] = 0
+                            if status != DONE:
+                                return status
+            if n <= 0:
                 if live[BLOCK] != 0:
                     wait(wire, SLICE_NS if outstanding(sequencer) == 0 else ASKING_SLICE_NS)
                 else:
@@ -355,6 +407,8 @@ def receive(
             live[QUIET] = now
             live[RECEIVED] += n
             live[N] = n
+            for i in range(min(n, TURN)):
+                ask_for_row(live, frames[i]["ordinal"], side)
             if live[FIRST_FRAME] == 0:
                 live[FIRST_FRAME] = now
             if frames[0]["flags"] & PAYLOAD_ONLY == 0:
@@ -365,32 +419,25 @@ def receive(
                 publish(telemetry, words, channels, states, sequencer, book, ladders, now)
                 store_release(control, c.RECEIVER_BEAT, now)
 
-        i = live[I]
         if live[BUSY] == 0:
-            look_up(live, frames[i]["ordinal"], side)
-            live[HOOK] = frames[i]["stamp"]
-            if live[STAMPED] != 0:
+            count = begin_turn(live, frames, words, side)
+            if count == 0:
                 if live[NEXT_EPOCH] > live[EPOCH]:
                     return NEW_EPOCH
-                if live[NEXT_EPOCH] < live[EPOCH]:
-                    live[STALE] += 1
-                    live[I] = i + 1
-                    continue
-                frames[i]["stamp"] = live[RECORDED]
-            elif live[DRIVEN] == 0:
-                frames[i]["stamp"] = live[WALL] + live[TAKEN]
-            else:
-                frames[i]["stamp"] = words[pipeline.NOW]
-            words[pipeline.INDEX] = i
+                live[STALE] += 1
+                live[I] += 1
+                continue
+            words[pipeline.INDEX] = live[I]
+            words[pipeline.BATCH] = 1 if count == 1 else TURN_EVENTS
             words[pipeline.MARK] = 0
             words[pipeline.APPLYING] = 0
-            live[BUSY] = 1
+            live[BUSY] = count
         status = advance(
-            memory, frames, i + 1, words, routes, channels, framers, decoders, states, sequencer, slab, book,
-            header, events, apply,
+            memory, frames, live[I] + live[BUSY], words, routes, channels, framers, decoders, states, sequencer, slab,
+            book, header, events, apply,
         )  # fmt: skip
         if status != DONE:
             return status
-        live[BUSY] = 0
-        live[I] = i + 1
         measure(live, words, telemetry, trace, monotonic_ns())
+        live[I] += live[BUSY]
+        live[BUSY] = 0

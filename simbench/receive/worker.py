@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Words = NDArray[np.int64]
 
 DRAIN_NS: Final = 200_000_000  # of silence after the last frame was sent: what has not come by then is lost
+MOST_POLLED: Final = 64  # frames taken from the wire at once: their bytes stay in the nearest cache until they are done
 PATIENCE_NS: Final = 250_000_000  # clock time without an answer after which one at speed max is not waited for
 SLICE_S: Final = 0.02  # between looks at the stop flag while it is
 REFRESH_S: Final = 0.25  # between looks at the counters that the kernel keeps
@@ -86,7 +87,7 @@ class Worker:
         receiver.state.words[TIMED] = 1
         self.trace = np.zeros((trace, w.TRACE), np.int64)
         self.dissector = Dissector(capacity=FLOWS)
-        self._frames = np.zeros(end.batch, FRAME)
+        self._frames = np.zeros(min(end.batch, MOST_POLLED), FRAME)
         self._ladders = np.zeros((4, t.SLOT_DEPTH, 4), np.int64)
         self._dissect = pointer(dissect, DISSECT_SIGNATURE)
         self._advance = pointer(advance, SIGNATURE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from simbench.kernel.pure import kernel, load_acquire, store_release
+from simbench.kernel.pure import kernel, load_acquire, prefetch, store_release
 from simbench.measure import stamps
 from simbench.measure.histogram import record
 from simbench.replay import control as c
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Words = NDArray[np.int64]
     Rows = NDArray[Any]
+
+
+SOON: Final = 16  # frames ahead that a row of the side table is asked for
 
 
 @kernel
@@ -57,7 +60,9 @@ def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> 
     queue[entry + w.NUMBER] = row["index"]
     queue[entry + w.ERA] = state[w.EPOCH]
     queue[entry + w.LENGTH] = row["length"]
-    at = (serial & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+    mask = state[w.SIDE_ROWS] - 1
+    prefetch(side, (serial + SOON & mask) * stamps.ROW)  # the receiver has read it since
+    at = (serial & mask) * stamps.ROW
     store_release(side, at + stamps.SERIAL, 0)
     side[at + stamps.ORDINAL] = row["ordinal"]
     side[at + stamps.RECORDED] = row["recorded"]

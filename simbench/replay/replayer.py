@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-MOST_SIDE_ROWS: Final = 1 << 22
+MOST_SIDE_ROWS: Final = 1 << 17  # more frames than any wire holds, in no more bytes than a cache
 AWAKE_NS: Final = 10_000_000  # a core that halted has cold caches: its next frame is 0.95 us late, else 0.03
 PR_SET_TIMERSLACK: Final = 29  # prctl(2): of the calling thread; 50 us is what a thread has otherwise
 
