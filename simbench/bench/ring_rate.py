@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from numba import njit, types
 from simbench.bench.bare_loop import pin, run_together
 from simbench.frame import FRAME
 from simbench.kernel.host import monotonic_ns, pause
-from simbench.kernel.pure import load_be32, load_be64
+from simbench.kernel.pure import load_acquire, load_be32, load_be64, store_release
 from simbench.wire.contract import (
     BYTES,
     COMMIT_FUNCTION,
@@ -40,7 +41,7 @@ STRIDE: Final = 128  # bytes between frames in the source: 1024 of them, as a bl
 PATIENCE_NS: Final = 2_000_000_000
 
 
-def measure(count: int, *, batch: int = 64, entries: int = 4096, length: int = 100) -> dict[str, Any]:
+def measure(count: int, *, batch: int = 64, entries: int = 8192, length: int = 100) -> dict[str, Any]:
     """Send `count` frames in closed loop and return rates in frames a second.
 
     Args:
@@ -73,6 +74,49 @@ def measure(count: int, *, batch: int = 64, entries: int = 4096, length: int = 1
     overall = (len(chunks) * CHUNK) / (chunks.sum() / 1e9)
     best = {f"p{q}": int(CHUNK / (np.percentile(chunks, 100 - q) / 1e9)) for q in (50, 90)}
     return {"frames_per_s": int(overall), "chunks": best}
+
+
+def round_trip(turns: int = 100_000) -> float:
+    """Return how long a cache line takes to the other core and back, in ns, NaN where there is no other core.
+
+    It bounds every ring between the two. On a virtual machine it is the host that says which two cores these are, and
+    it may change its mind.
+    """
+    if len(os.sched_getaffinity(0)) < 2:
+        return float("nan")
+    shared = np.zeros(64, np.int64)
+    took: list[float] = []
+
+    def call() -> None:
+        pin(0)
+        _call(shared, 1)
+        start = perf_counter()
+        _call(shared, turns)
+        took.append((perf_counter() - start) / turns * 1e9)
+
+    def answer() -> None:
+        pin(1)
+        _answer(shared, turns + 1)
+
+    run_together(answer, call)
+    return took[0]
+
+
+@njit(cache=True, nogil=True)
+def _call(shared: Words, turns: int) -> None:
+    for _ in range(turns):
+        asked = shared[0] + 1
+        store_release(shared, 0, asked)
+        while load_acquire(shared, 32) != asked:
+            pass
+
+
+@njit(cache=True, nogil=True)
+def _answer(shared: Words, turns: int) -> None:
+    for asked in range(1, turns + 1):
+        while load_acquire(shared, 0) != asked:
+            pass
+        store_release(shared, 32, asked)
 
 
 @njit(
@@ -131,12 +175,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000_000)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--entries", type=int, default=4096)
+    parser.add_argument("--entries", type=int, default=8192)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     runs = [measure(options.count, batch=options.batch, entries=options.entries) for _ in range(options.repeats)]
     median = int(np.median([run["frames_per_s"] for run in runs]))
-    report = {"cores": os.cpu_count(), "median_frames_per_s": median, "runs": runs}
+    report = {"cores": os.cpu_count(), "round_trip_ns": round_trip(), "median_frames_per_s": median, "runs": runs}
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
 

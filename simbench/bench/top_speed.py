@@ -28,7 +28,8 @@ TITLE: Final = "Top speed"
 METHOD: Final = (
     "veth: a generated capture is sent as fast as it goes into one receiving AF_XDP socket, which counts; the rate is "
     "that of what arrived, first frame to last. Ring: frames of 100 bytes, copied in by one core, group and sequence "
-    "of each read by the other. Ring with books: a whole run at speed max, beside the same frames offline. Repeats are "
+    "of each read by the other; it can be no faster than cache lines go from one core to the other, which is measured "
+    "just before. Ring with books: a whole run at speed max, beside the same frames offline. Repeats are "
     "interleaved."
 )
 HEADER: Final = ("what", "M frames/s, median (low to high)", "lost")
@@ -47,12 +48,14 @@ class TopSpeed:
         frames: of the capture that goes over veth.
         rates: by contestant.
         lost: likewise; frames.
+        trips: what a cache line takes to the other core and back, ns.
     """
 
     peer: str | None
     frames: int
     rates: dict[str, list[float]] = field(default_factory=dict)
     lost: dict[str, list[int]] = field(default_factory=dict)
+    trips: list[float] = field(default_factory=list)
 
     def add(self, name: str, rate: float, lost: int = 0) -> None:
         """Take a contestant's rate of one repeat."""
@@ -69,7 +72,10 @@ class TopSpeed:
             Target("ring, bare", Range.of(self.rates[RING]), 20e6, at_most=False, unit="frames/s", digits=0),
             Target(f"{BOOKS} / {OFFLINE}", Range.of_ratios(self.rates[BOOKS], self.rates[OFFLINE]), 0.8, at_most=False),
         ]
-        notes = [f"{self.frames:,} frames over veth, {len(self.rates[RING])} repeats"]
+        notes = [
+            f"{self.frames:,} frames over veth, {len(self.rates[RING])} repeats",
+            f"a cache line to the other core and back: {Range.of(self.trips).text(0)} ns",
+        ]
         if self.peer is not None:
             ratio = Range.of_ratios(self.rates[VETH], self.rates[self.peer])
             targets.append(Target(f"{VETH} / {self.peer}", ratio, 1.2, at_most=False))
@@ -93,6 +99,7 @@ def top_speed(*, quick: bool = False) -> TopSpeed:
             if peer is not None:
                 fast = partial(replayers.tcpreplay, capture=capture, options=("--topspeed",))
                 found.add(peer, *_over_veth(made.frames, fast))
+            found.trips.append(ring_rate.round_trip())
             found.add(RING, ring_rate.measure(4_000_000 if quick else 20_000_000)["frames_per_s"])
             found.add(BOOKS, _through_the_ring(source))
             found.add(OFFLINE, _offline(source, made.frames))

@@ -121,26 +121,39 @@ def prepare_next(
 
 
 @kernel
-def _complete(
-    state: Words, queue: Words, control: Words, side: Words, count: int, now: int, paced: int, sent: int
-) -> None:
-    """Complete the side table's rows of the oldest frames, which go out or are dropped now."""
+def _mark_due(state: Words, queue: Words, control: Words, side: Words, count: int, now: int, paced: int) -> None:
+    """Complete the side table's rows of the oldest frames but for when they were sent."""
     ppm = control[c.SPEED]
+    serial = state[w.OLDEST]
+    for k in range(count):
+        at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+        side[at + stamps.DUE] = time_of(state, queue[entry_of(state, serial + k) + w.OFFSET], ppm) if paced else now
+        side[at + stamps.PIECE] = state[w.PIECE] if paced else 0
+
+
+@kernel
+def _mark_sent(state: Words, side: Words, count: int, sent: int) -> None:
+    """Say of the oldest frames when they were sent, 0 for dropped, and make their rows valid."""
+    serial = state[w.OLDEST]
+    for k in range(count):
+        at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+        side[at + stamps.SENT] = sent
+        store_release(side, at + stamps.SERIAL, serial + k + 1)
+
+
+@kernel
+def _count(state: Words, queue: Words, control: Words, side: Words, count: int, sent: int, paced: int) -> None:
+    """Count the oldest frames, which were sent."""
     serial = state[w.OLDEST]
     size = 0
     for k in range(count):
-        entry = entry_of(state, serial + k)
-        at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
-        due = time_of(state, queue[entry + w.OFFSET], ppm) if paced else now
-        side[at + stamps.DUE] = due
-        side[at + stamps.SENT] = sent
-        side[at + stamps.PIECE] = state[w.PIECE] if paced else 0
-        store_release(side, at + stamps.SERIAL, serial + k + 1)
-        if paced and sent:
-            record(control, c.LATENESS, now - due)
-        size += queue[entry + w.LENGTH]
-    if sent:
-        control[c.BYTES] += size
+        if paced:
+            at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+            record(control, c.LATENESS, sent - side[at + stamps.DUE])
+        size += queue[entry_of(state, serial + k) + w.LENGTH]
+    control[c.BYTES] += size
+    control[c.BATCHES] += 1
+    control[c.LARGEST] = max(control[c.LARGEST], count)
 
 
 @kernel
@@ -173,21 +186,43 @@ def _announce(state: Words, queue: Words, control: Words, count: int, now: int) 
 
 
 @kernel
-def hand_over(
-    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
-) -> None:
-    """Send the oldest frames, of which all are prepared; a batch stays within one epoch."""
+def arm(state: Words, queue: Words, control: Words, side: Words, count: int, now: int, paced: int) -> int:
+    """Write down the oldest frames, of which all are prepared, as far as it can be done before they are sent.
+
+    A batch stays within one epoch.
+
+    Returns:
+        How many of them are one batch.
+    """
     era = queue[entry_of(state, state[w.OLDEST]) + w.ERA]
     for k in range(1, count):
         if queue[entry_of(state, state[w.OLDEST] + k) + w.ERA] != era:
             count = k
             break
     _announce(state, queue, control, count, now)
-    _complete(state, queue, control, side, count, now, paced, now)
-    store_release(control, c.SENT, control[c.SENT] + commit(words, count))
-    control[c.BATCHES] += 1
-    control[c.LARGEST] = max(control[c.LARGEST], count)
+    _mark_due(state, queue, control, side, count, now, paced)
+    return count
+
+
+@kernel
+def fire(
+    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
+) -> None:
+    """Send the frames that are written down: between a deadline and the wire is nothing but T1."""
+    _mark_sent(state, side, count, now)
+    taken = commit(words, count)
+    store_release(control, c.SENT, control[c.SENT] + taken)
+    _count(state, queue, control, side, count, now, paced)
     _pass(state, queue, control, count)
+
+
+@kernel
+def hand_over(
+    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
+) -> None:
+    """Send the oldest frames, of which all are prepared, or as many of them as are of one epoch."""
+    count = arm(state, queue, control, side, count, now, paced)
+    fire(state, queue, control, side, words, commit, count, now, paced)
 
 
 @kernel
@@ -197,7 +232,8 @@ def drop(
     """Pass over the next row, for which the wire had no room when it was due."""
     _enter(rows, feed, state, queue, side)
     _announce(state, queue, control, 1, now)
-    _complete(state, queue, control, side, 1, now, paced, 0)
+    _mark_due(state, queue, control, side, 1, now, paced)
+    _mark_sent(state, side, 1, 0)
     words[RING_FULL] += 1
     control[c.DROPPED] += 1
     _pass(state, queue, control, 1)

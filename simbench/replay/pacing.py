@@ -18,7 +18,7 @@ from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import anchor, obey, offset_at, time_of
-from simbench.replay.handing import drop, entry_of, hand_over, next_offset, prepare_next, readable
+from simbench.replay.handing import arm, drop, entry_of, fire, hand_over, next_offset, prepare_next, readable
 from simbench.replay.rows import END, FAILED, LOADED, ROW
 from simbench.wire.contract import COMMIT_FUNCTION, NO_ROOM, PREPARE_FUNCTION
 
@@ -36,7 +36,7 @@ GUARD_NS: Final = 2_000  # closer to a deadline than this nothing is prepared: a
 CATCH_UP: Final = 32  # frames copied at once when behind; as many as a kernel takes from AF_XDP in one call
 SLICE_NS: Final = 1_000_000  # longest sleep: commands wait no longer
 STARVED_SLICE_NS: Final = 20_000
-WARM_NS: Final = 1_200  # before a deadline that was slept towards: time for a call that warms the way into the kernel
+WARM_NS: Final = 1_200  # before a deadline: time for a call that warms the way into the kernel
 MARGIN_LOW: Final = 60_000  # a virtual core wakes 50 us late at the median, 70 at p99; measured in the run
 MARGIN_HIGH: Final = 250_000
 PUBLISH_NS: Final = 10_000
@@ -158,7 +158,6 @@ def send(
     if state[w.FRESH]:
         state[w.UNPACED] = 1
         state[w.ANCHOR] = state[w.REACHED]
-    slept = 0  # 1: since the last frame went out
     full = 0  # 1: the last attempt to prepare ahead found no room
 
     while status == w.FINISHED:
@@ -233,11 +232,22 @@ def send(
             due = time_of(state, offset, ppm)
             ahead = due - now
             if 0 < ahead <= GUARD_NS:
-                if slept and ahead > WARM_NS:
+                if ahead > WARM_NS:
                     commit(words, 0)
-                slept = 0
+                if waiting > 0:
+                    count = 1
+                    while count < min(waiting, state[w.BATCH]):
+                        entry = entry_of(state, state[w.OLDEST] + count)
+                        if time_of(state, queue[entry + w.OFFSET], ppm) > due:
+                            break
+                        count += 1
+                    count = arm(state, queue, control, side, count, due, 1)
                 while now < due:  # nothing else is looked at: a turn of the whole loop would be 50 ns late
                     now = monotonic_ns()
+                if waiting > 0:
+                    fire(state, queue, control, side, words, commit, count, now, 1)
+                    now = monotonic_ns()
+                    continue
                 ahead = 0
             if ahead <= 0:
                 full = 0
@@ -270,7 +280,6 @@ def send(
                     rest = max(rest, state[w.AWAKE])
                 if ahead > rest:
                     _nap(control, due)
-                    slept = 1
                     full = 0
                 else:
                     prefetch(side, (state[w.OLDEST] & (state[w.SIDE_ROWS] - 1)) * stamps.ROW)

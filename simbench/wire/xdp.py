@@ -170,17 +170,18 @@ def prepare(words: Words, memory: Bytes, source: Bytes, offset: int, length: int
     if length > words[MAX_FRAME]:
         words[TOO_LONG_FRAMES] += 1
         return TOO_LONG
-    frame = words[FRESH]
-    if frame < len(memory):
-        words[FRESH] = frame + words[FRAME_SIZE]
-    else:
-        reaped = words[REAPED]
-        if reaped == words[COMPLETE]:
-            words[COMPLETE] += (acquire32(words[POOL_PRODUCER]) - reaped) & 0xFFFFFFFF
-            if reaped == words[COMPLETE]:
-                return NO_ROOM
+    # What came back last is in the caches still; a frame that never went out is not.
+    reaped = words[REAPED]
+    if reaped == words[COMPLETE]:
+        words[COMPLETE] += (acquire32(words[POOL_PRODUCER]) - reaped) & 0xFFFFFFFF
+    if reaped != words[COMPLETE]:
         frame = peek64(words[POOL] + 8 * (reaped & words[MASK]))
         words[REAPED] = reaped + 1
+    else:
+        frame = words[FRESH]
+        if frame >= len(memory):
+            return NO_ROOM
+        words[FRESH] = frame + words[FRAME_SIZE]
     copy_bytes(memory, frame, source, offset, length)
     if serial >= 0:
         sign(memory, frame, serial)
