@@ -72,6 +72,7 @@ ASKED_AT: Final = 38  # clock when they were last looked at
 HOLD: Final = 39  # 1: what is not paced has to wait for an answer
 NO_TIME: Final = 40  # a struct timespec of nothing, two words
 STALE: Final = 42  # frames of an epoch that is over: of another queue than those of the present one
+SLOWED: Final = 43  # ns that every frame costs more, on purpose
 LIVE: Final = 44
 
 # Statuses beyond the pipeline's.
@@ -149,6 +150,14 @@ def rest(live: Words, now: int) -> None:
             live[AWAY] += away
             live[LONGEST] = max(live[LONGEST], away)
     live[LOOKED] = now
+
+
+@kernel
+def hold_up(ns: int) -> None:
+    """Be busy for so long."""
+    over = monotonic_ns() + ns
+    while monotonic_ns() < over:
+        pass
 
 
 @kernel
@@ -393,4 +402,6 @@ def receive(
             return status
         live[BUSY] = 0
         live[I] = i + 1
+        if live[SLOWED] > 0:
+            hold_up(live[SLOWED])
         measure(live, words, telemetry, trace, monotonic_ns())
