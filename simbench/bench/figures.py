@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from simbench.bench import (
     bursts,
+    drift,
     handler_time,
     memory,
     offline_itch,
@@ -13,7 +14,10 @@ from simbench.bench import (
     recovery,
     recovery_cost,
     replay_timing,
+    ring_lateness,
+    slow_receiver,
     startup,
+    steering,
     terminal_effect,
     top_speed,
     wire_equality,
@@ -34,10 +38,13 @@ class Measured(Protocol):
 
 FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "timing": replay_timing.replay_timing,
+    "drift": drift.drift,
+    "ring": ring_lateness.ring_lateness,
     "speed": top_speed.top_speed,
     "latency": wire_to_application.wire_to_application,
     "handler": handler_time.handler_time,
     "queues": queues.queues,
+    "steering": steering.steering,
     "offline": offline_itch.offline_itch,
     "memory": memory.memory,
     "startup": startup.startup,
@@ -45,10 +52,12 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "recovery": recovery.recovery,
     "cost": recovery_cost.recovery_cost,
     "bursts": bursts.bursts,
+    "slow": slow_receiver.slow_receiver,
     "terminal": terminal_effect.terminal_effect,
 }
 NEED_VETH: Final = {
     "timing": replay_timing.TITLE,
+    "drift": drift.TITLE,
     "speed": top_speed.TITLE,
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
