@@ -20,6 +20,7 @@ from simbench.bench import (
     steering,
     terminal_effect,
     top_speed,
+    two_stacks,
     wire_equality,
     wire_to_application,
 )
@@ -43,6 +44,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "speed": top_speed.top_speed,
     "latency": wire_to_application.wire_to_application,
     "handler": handler_time.handler_time,
+    "stacks": two_stacks.two_stacks,
     "queues": queues.queues,
     "steering": steering.steering,
     "offline": offline_itch.offline_itch,
@@ -61,6 +63,7 @@ NEED_VETH: Final = {
     "speed": top_speed.TITLE,
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
+    "stacks": two_stacks.TITLE,
     "queues": queues.TITLE,
     "recovery": recovery.TITLE,
     "bursts": bursts.TITLE,
