@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -127,14 +128,19 @@ def lateness(run: Sent, cost_ns: float) -> dict[str, Any]:
     return {
         "frames": len(run.due),
         "left_out": float(np.mean(left_out)),
-        "late": percentiles(late[out & ~left_out]),
-        "delivered": percentiles(delivered[(run.seen > 0) & ~left_out]),
+        "late": _percentiles(late[out & ~left_out]),
+        "delivered": _percentiles(delivered[(run.seen > 0) & ~left_out]),
         "close": float(np.mean(near)),
-        "apart": percentiles(late[out & ~near]),
-        "all": percentiles(late[out]),
+        "apart": _percentiles(late[out & ~near]),
+        "all": _percentiles(late[out]),
         "lost": int(np.count_nonzero(run.seen == 0)),
         "hiccup_ns": run.hiccup_ns,
     }
+
+
+def _percentiles(times: Words) -> dict[str, float]:
+    """Return what percentiles() does, and nan for all where no frame counts."""
+    return {**dict.fromkeys(("p50", "p90", "p99", "max"), math.nan), **percentiles(times)}
 
 
 @dataclass

@@ -49,6 +49,7 @@ RECEIVERS: Final = {PLAIN: 0, SLOWED: SLOW_NS}
 MESSAGES: Final = 10_050_000  # a few share a datagram: 20 million datagrams on two lines
 SECONDS: Final = 25.0
 LEAST: Final = 20_000_000
+REPEATS: Final = 3  # of half a minute each, and twice; what they show is a loss and not a ratio
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def slow_receiver(*, quick: bool = False) -> SlowReceiver:
         truth = _truth(source)
         seconds = (made.last_ns - made.first_ns) / 1e9
         found = SlowReceiver(made.frames, seconds, capture.stat().st_size, made_s)
-        for repeat in range(2 if quick else 5):
+        for repeat in range(2 if quick else REPEATS):
             for name, slow_ns in RECEIVERS.items():
                 found.heard.setdefault(name, []).append(_hear(source, slow_ns, repeat, truth))
     return found

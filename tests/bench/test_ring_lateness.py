@@ -61,6 +61,15 @@ def test_lost_frames_are_counted_and_not_timed() -> None:
     assert found["delivered"]["max"] == 90
 
 
+def test_a_run_of_which_nothing_counts_has_no_percentiles() -> None:
+    """It is shown as such, and misses its target."""
+    nothing = np.zeros(len(DUE), np.int64)
+    section = RingLateness(7, 1.0, [50.0], {100: [lateness(Sent(DUE, nothing, nothing), 50.0)]}).section()
+
+    assert section.rows[0][3:9] == ("nan",) * 6
+    assert not section.targets[0].met
+
+
 def test_a_stall_does_not_move_the_cost_of_a_frame() -> None:
     """Stretches longer than the ring, the median of them."""
     seen = 1 + np.arange(100_000) * 50
