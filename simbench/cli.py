@@ -145,6 +145,13 @@ def book(**arguments: Any) -> int:
 )
 @click.option("--rules", type=PATH, help="Group and port to queue, as `simbench steer --rules` writes it; else RSS.")
 @click.option("--unpinned", is_flag=True, help="Let sender and receivers migrate between cores.")
+@click.option(
+    "--slow-handler",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    metavar="NS",
+    help="Busy-wait so many ns on every frame received: what does a slow handler lose?",
+)
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
 @HDR
 @JSON_FILE

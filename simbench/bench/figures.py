@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from simbench.bench import (
     bursts,
+    drift,
     handler_time,
     memory,
     offline_itch,
@@ -13,9 +14,13 @@ from simbench.bench import (
     recovery,
     recovery_cost,
     replay_timing,
+    ring_lateness,
+    slow_receiver,
     startup,
+    steering,
     terminal_effect,
     top_speed,
+    two_stacks,
     wire_equality,
     wire_to_application,
 )
@@ -34,10 +39,14 @@ class Measured(Protocol):
 
 FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "timing": replay_timing.replay_timing,
+    "drift": drift.drift,
+    "ring": ring_lateness.ring_lateness,
     "speed": top_speed.top_speed,
     "latency": wire_to_application.wire_to_application,
     "handler": handler_time.handler_time,
+    "stacks": two_stacks.two_stacks,
     "queues": queues.queues,
+    "steering": steering.steering,
     "offline": offline_itch.offline_itch,
     "memory": memory.memory,
     "startup": startup.startup,
@@ -45,13 +54,16 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "recovery": recovery.recovery,
     "cost": recovery_cost.recovery_cost,
     "bursts": bursts.bursts,
+    "slow": slow_receiver.slow_receiver,
     "terminal": terminal_effect.terminal_effect,
 }
 NEED_VETH: Final = {
     "timing": replay_timing.TITLE,
+    "drift": drift.TITLE,
     "speed": top_speed.TITLE,
     "latency": wire_to_application.TITLE,
     "handler": handler_time.TITLE,
+    "stacks": two_stacks.TITLE,
     "queues": queues.TITLE,
     "recovery": recovery.TITLE,
     "bursts": bursts.TITLE,

@@ -122,7 +122,7 @@ def queues(*, quick: bool = False) -> Queues:
         }
         # The rule that is left has to name another queue than the one that the rest falls to.
         plans[TORN]["rules"] = tuple(type(rule)(rule.group, 1, rule.channel) for rule in plans[TORN]["rules"])
-        for _ in range(2 if quick else 7):
+        for _ in range(2 if quick else 5):
             for name, plan in plans.items():
                 if name == MOVED:
                     done = run_moving(source, MOVE_S, wire="veth", speed="1")

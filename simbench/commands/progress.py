@@ -80,6 +80,8 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     book = found["book"]
     totals = f"{book['messages']['total']:,} messages, {_gaps(book)}, drops: {drops or 'none'}{show.snapshots(book)}"
     parts: list[RenderableType] = [Text(head), Text(totals), stages(found["stages"])]
+    if found.get("slow_handler_ns"):
+        parts.append(Text(f"slowed on purpose: {found['slow_handler_ns']:,} ns busy-waited on every frame received"))
     if found.get("timing"):
         from simbench.measure.timing import table
 

@@ -99,6 +99,7 @@ def plan(source: Source, arguments: Mapping[str, Any]) -> Plan:
         queues=queues,
         rules=rules,
         pinned=not arguments["unpinned"],
+        slow_ns=arguments["slow_handler"],
     )
 
 

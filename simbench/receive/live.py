@@ -69,6 +69,7 @@ ASKED_AT: Final = 38  # clock when they were last looked at
 HOLD: Final = 39  # 1: what is not paced has to wait for an answer
 NO_TIME: Final = 40  # a struct timespec of nothing, two words
 STALE: Final = 42  # frames of an epoch that is over: of another queue than those of the present one
+SLOWED: Final = 43  # ns that every frame costs more, on purpose
 NOTES: Final = 44  # a row for each frame of the turn
 
 # What is noted of a frame while it is in the pipeline.
@@ -159,6 +160,14 @@ def rest(live: Words, now: int) -> None:
             live[AWAY] += away
             live[LONGEST] = max(live[LONGEST], away)
     live[LOOKED] = now
+
+
+@kernel
+def hold_up(ns: int) -> None:
+    """Be busy for so long."""
+    over = monotonic_ns() + ns
+    while monotonic_ns() < over:
+        pass
 
 
 @kernel
@@ -438,6 +447,8 @@ def receive(
         )  # fmt: skip
         if status != DONE:
             return status
+        if live[SLOWED] > 0:
+            hold_up(live[SLOWED] * live[BUSY])
         measure(live, words, telemetry, trace, monotonic_ns())
         live[I] += live[BUSY]
         live[BUSY] = 0

@@ -50,6 +50,7 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
         owners: where there are several queues: the queue of each channel, by its number.
         cpus: likewise: core of each queue's thread; -1 any.
         handing: whether frames land on other queues than their channel's, and are handed over.
+        slow_ns: that every frame is made to cost more, in ns: a slow handler.
     """
 
     feed: str
@@ -70,6 +71,7 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
     owners: tuple[int, ...] = ()
     cpus: tuple[int, ...] = ()
     handing: bool = False
+    slow_ns: int = 0
 
 
 def main() -> None:
@@ -138,6 +140,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
             trace=config.trace,
             client=client,
         )
+        worker.live[live.SLOWED] = config.slow_ns
         gc.freeze()
         gc.disable()  # nothing is made while frames come, and a collection would be a hiccup of our own
         worker.start()
@@ -163,6 +166,7 @@ def receive_several(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
     """Open the wire's queues, receive with a thread for each until the end, return the result."""
     from simbench.feed.definition import parse
     from simbench.measure import telemetry as t
+    from simbench.receive import live
     from simbench.receive.receiver import Receiver
     from simbench.receive.several import Several
     from simbench.replay.control import Control
@@ -200,6 +204,8 @@ def receive_several(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
             block=config.block,
             trace=config.trace,
         )
+        for worker in several.workers:
+            worker.live[live.SLOWED] = config.slow_ns
         gc.freeze()
         gc.disable()  # as for one
         several.run(stopped)

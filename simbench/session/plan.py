@@ -51,6 +51,8 @@ class Plan:
         rules: group and port to queue; None: a hash over addresses and ports, where there are several queues.
         pinned: whether sender and receivers stay on a core each.
         watched: a terminal runs beside it and needs a core now and then.
+        slow_ns: ns that the receiver is made to take longer over every frame: a handler that is too slow.
+        entries: frames that a slow receiver can fall behind, a power of two.
     """
 
     wire: str = "auto"
@@ -77,6 +79,8 @@ class Plan:
     rules: tuple[Rule, ...] | None = None
     pinned: bool = True
     watched: bool = False
+    slow_ns: int = 0
+    entries: int = 4096
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ class Session(Processes):
                 mode=plan.mode if plan.queues == 1 else "native",  # else queue q would arrive on q - 1
                 queues=plan.queues,
                 groups=joined(self.feed) if self.choice.stack == "udp" else (),
+                entries=plan.entries,
                 mtu=self.extent.mtu,
                 unicast=bool(recovered),
             )
@@ -130,6 +131,7 @@ class Session(Processes):
             owners=self.steering.owners if self.steering else (),
             cpus=receiving_cores(self.plan.queues, pinned=self.plan.pinned) if self.steering else (),
             handing=self.steering is not None and bool(self.steering.split),
+            slow_ns=self.plan.slow_ns,
         )
 
     def _replayer_config(self, cpu: int | None, result_fd: int) -> msgspec.Struct:
@@ -220,6 +222,8 @@ class Session(Processes):
             "phase": replayed["phase"],
             "reason": replayed["reason"],
         }
+        if self.plan.slow_ns:
+            joined["slow_handler_ns"] = self.plan.slow_ns
         if done is not None:
             from simbench.faults.report import report
 

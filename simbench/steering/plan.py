@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Loads = NDArray[np.float64]
 
 ATTEMPTS: Final = 64
+KICKS: Final = 200
+MOST_KICKED: Final = 5  # units that a kick gives to other queues
 GOOD: Final = 1.01  # of the least that is possible: no further attempt is worth its time
 LEAST_GAIN: Final = 1e-9
 
@@ -25,7 +27,8 @@ def plan(loads: Loads, queues: int) -> list[int]:
     """Return a queue for each unit.
 
     Several times, heaviest first or nearly so, each to where the busiest queue grows least; then the best moves and
-    swaps out of the busiest queue as long as one helps; the best of these plans. The same loads give the same plan.
+    swaps out of the busiest queue as long as one helps. The best of these plans is kicked: a few units are given to
+    other queues, and what moves and swaps make of that is kept where it is no worse. The same loads give the same plan.
 
     Args:
         loads: float64[n, 2]: of the whole capture, and of its busiest millisecond.
@@ -44,6 +47,8 @@ def plan(loads: Loads, queues: int) -> list[int]:
             best, height = chosen, sums.max(initial=0)
         if height <= GOOD:
             break
+    if height > GOOD and queues > 1:
+        best = _kick(relative, best, queues, random)
     return [int(queue) for queue in best]
 
 
@@ -61,6 +66,24 @@ def _place(relative: Loads, order: NDArray[np.int64], queues: int) -> tuple[NDAr
         chosen[unit] = queue
         sums[queue] += relative[unit]
     return chosen, sums
+
+
+def _kick(relative: Loads, chosen: NDArray[np.int64], queues: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return the best plan that is met on a walk from one, on which no step is up."""
+    height = np.inf
+    for _ in range(KICKS):
+        tried, sums = chosen.copy(), np.zeros((queues, 2))
+        if height < np.inf:
+            kicked = random.integers(len(chosen), size=random.integers(1, MOST_KICKED, endpoint=True))
+            tried[kicked] = random.integers(queues, size=len(kicked))
+        np.add.at(sums, tried, relative)
+        while _improve(relative, tried, sums):
+            pass
+        if sums.max() <= height + LEAST_GAIN:
+            chosen, height = tried, min(height, float(sums.max()))
+        if height <= GOOD:
+            break
+    return chosen
 
 
 def _improve(relative: Loads, chosen: NDArray[np.int64], sums: Loads) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,6 +47,20 @@ def test_few_channels_are_as_even_as_they_can_be() -> None:
         best = min(heights(loads, [bits >> unit & 1 for unit in range(9)], 2).max() for bits in range(1 << 9))
 
         assert heights(loads, plan(loads, 2), 2).max() <= 1.02 * best
+
+
+def test_few_channels_on_several_queues_are_as_even_as_they_can_be() -> None:
+    """Against every plan that there is for seven channels on three queues, however the two loads conflict."""
+    random = np.random.default_rng(2)
+    every = np.array(list(product(range(3), repeat=7)))
+    for _ in range(20):
+        loads = venue(random, 7)
+        relative = loads / floor(loads, 3)
+        sums = np.stack([(every == queue) @ relative for queue in range(3)])
+
+        best = sums.max(axis=(0, 2)).min()
+
+        assert heights(loads, plan(loads, 3), 3).max() <= 1.001 * best
 
 
 def test_one_channel_stays_whole() -> None:

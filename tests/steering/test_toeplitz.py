@@ -6,18 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from simbench.steering.toeplitz import ENTRIES, hash_flow, queue_of, toeplitz
-
-VERIFICATION = [
-    ("161.142.100.80", 1766, "66.9.149.187", 2794, 0x323E8FC2, 0x51CCC178),
-    ("65.69.140.83", 4739, "199.92.111.2", 14230, 0xD718262A, 0xC626B0EA),
-    ("12.22.207.184", 38024, "24.19.198.95", 12898, 0xD2D0A5DE, 0x5C2B394A),
-    ("209.142.163.6", 2217, "38.27.205.30", 48228, 0x82989176, 0xAFC7327F),
-    ("202.188.127.2", 1303, "153.39.163.191", 44251, 0x5D1809C5, 0x10E828A2),
-    ("3ffe:2501:200:3::1", 1766, "3ffe:2501:200:1fff::7", 2794, 0x2CC18CD5, 0x40207D3D),
-    ("ff02::1", 4739, "3ffe:501:8::260:97ff:fe40:efab", 14230, 0x0F0C461C, 0xDDE51BBF),
-    ("fe80::200:f8ff:fe21:67cf", 38024, "3ffe:1900:4545:3:200:f8ff:fe21:67cf", 44251, 0x4B61E985, 0x02D1FEEF),
-]
+from simbench.steering import toeplitz as hashing
+from simbench.steering.toeplitz import ENTRIES, KEY, hash_flow, queue_of, toeplitz
+from simbench.steering.verification import VALUES, VERIFICATION, wrong
 
 
 @pytest.mark.parametrize(("target", "port", "source", "source_port", "addresses", "whole"), VERIFICATION)
@@ -27,6 +18,16 @@ def test_verification_values(target: str, port: int, source: str, source_port: i
 
     assert hash_flow(*ends, None) == addresses
     assert hash_flow(*ends, (source_port, port)) == whole
+
+
+def test_a_wrong_key_is_seen_in_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite says of each value that it is not as documented, and nothing of a hash that is right."""
+    assert wrong() == []
+
+    broken = bytes([KEY[0] ^ 0x80]) + KEY[1:-1] + bytes([KEY[-1] ^ 1])
+    monkeypatch.setattr(hashing.toeplitz, "__defaults__", (bytes(reversed(broken)),))
+    assert len(wrong()) == VALUES == 16
+    assert wrong()[0].startswith("66.9.149.187 to 161.142.100.80, addresses: 0x")
 
 
 def test_the_key_bounds_what_is_hashed() -> None:
