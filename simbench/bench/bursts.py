@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 TITLE: Final = "Bursts, a hundredfold"
 METHOD: Final = (
     "The busiest 2 ms windows of a generated ITCH announcement pass 100 times as fast, the rest at its recorded pace; "
-    "open loop, rings of 8,192 entries, times from when a frame was due. The last row is the traditional end: UDP sockets, blocking, the same "
+    "open loop, rings of 8,192 entries, times from when a frame was due. "
+    "The last row is the traditional end: UDP sockets, blocking, the same "
     "market in full snapshots of ten levels a side. Books are compared with those of the capture offline. Repeats are "
     "interleaved; times are medians over them, losses the worst."
 )

@@ -31,7 +31,7 @@ HEADER: Final = ("receiver", "p50", "p90", "p99", "p99.9", "frames", "lost")
 GAP_NS: Final = 20_000
 RUN: Final = "simbench, whole run"
 BARE: Final = "bare AF_XDP loop"
-BOUND: Final = 1.3
+BOUND: Final = 1.1
 
 
 @dataclass

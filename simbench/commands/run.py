@@ -171,8 +171,13 @@ def interruptible(session: Session | Listening) -> Iterator[None]:
 def _show(session: Any) -> None:
     from simbench_tui import run as show_terminal
 
+    from simbench.session import cores
+
     session.wait_until_ready()
     os.nice(POLITE)
+    others = os.sched_getaffinity(0) - {cores()[1]}
+    if others:  # the receiver's core is the receiver's: its times are what is looked at
+        os.sched_setaffinity(0, others)
     show_terminal(session.reader(), session.control)
     session.stop()
 
