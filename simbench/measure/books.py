@@ -37,6 +37,7 @@ class Books:
         self._names = names
         self._slots: dict[int, int] = {}  # by instrument
         self._trades: dict[int, list[TradeView]] = {}
+        self._called: dict[tuple[int, ...], tuple[str, str, str]] = {}  # by the words that the names are made from
 
     def look(self, chosen: int | None, others: Sequence[int], now: int) -> tuple[BookView | None, tuple[BookView, ...]]:
         """Return the chosen book and the others; one that is not there yet is None, or left out.
@@ -56,7 +57,7 @@ class Books:
         """Return the most active instruments, at most LISTED."""
         rows = self._directory()
         order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:LISTED]
-        return [self._instrument(int(index), rows[index]) for index in order]
+        return [self._instrument(*each) for each in zip(order.tolist(), rows[order].tolist(), strict=True)]
 
     def states(self) -> dict[str, int]:
         """Return how many instruments are in each state that any is in."""
@@ -72,15 +73,15 @@ class Books:
         rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS]
         return rows.reshape(count, t.INSTRUMENT_WORDS)
 
-    def _instrument(self, index: int, row: Words) -> InstrumentRow:
-        channel = int(row[t.INSTRUMENT_CHANNEL])
-        return InstrumentRow(
-            index=index,
-            channel=self._names.channel(channel),
-            key=self._names.key(channel, int(row[t.INSTRUMENT_KEY])),
-            symbol=symbol_of(row[t.INSTRUMENT_SYMBOL : t.INSTRUMENT_SYMBOL + 3]),
-            updates=int(row[t.INSTRUMENT_UPDATES]),
-        )
+    def _instrument(self, index: int, row: list[int]) -> InstrumentRow:
+        head = tuple(row[: t.INSTRUMENT_PRICE_EXPONENT])
+        called = self._called.get(head)
+        if called is None:
+            channel = row[t.INSTRUMENT_CHANNEL]
+            key = self._names.key(channel, row[t.INSTRUMENT_KEY])
+            symbol = symbol_of(row[t.INSTRUMENT_SYMBOL : t.INSTRUMENT_SYMBOL + 3])
+            called = self._called[head] = (self._names.channel(channel), key, symbol)
+        return InstrumentRow(index, *called, row[t.INSTRUMENT_UPDATES])
 
     def _lease(self, wanted: list[int], now: int) -> None:
         """Have a slot for each of these, as far as there are any, and for no other."""
@@ -114,7 +115,7 @@ class Books:
         shown = self._read(slot)
         if shown is None or int(shown[t.SLOT_SHOWN]) != index + 1:
             return None
-        row = self._words[t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS :][: t.INSTRUMENT_WORDS].copy()
+        row = self._words[t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS :][: t.INSTRUMENT_WORDS].tolist()
         who = self._instrument(index, row)
         state = self._names.state(int(shown[t.SLOT_STATE]))
         current = state in {"current", "empty"}
@@ -124,8 +125,8 @@ class Books:
             channel=who.channel,
             key=who.key,
             symbol=who.symbol,
-            price_exponent=int(row[t.INSTRUMENT_PRICE_EXPONENT]),
-            quantity_exponent=int(row[t.INSTRUMENT_QUANTITY_EXPONENT]),
+            price_exponent=row[t.INSTRUMENT_PRICE_EXPONENT],
+            quantity_exponent=row[t.INSTRUMENT_QUANTITY_EXPONENT],
             state=state,
             since_ns=0 if current else int(shown[t.SLOT_SINCE]),
             reason="" if current else self._names.reasons[int(shown[t.SLOT_REASON])],

@@ -63,6 +63,7 @@ class Reader:
         self._control = control
         self._books = Books(words, names)
         self._ticks = Ticks()
+        self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
         self._shares = Shares(os.sched_getaffinity(0))
         self._busy: tuple[dict[int, float], dict[int, float]] = ({}, {})
         self._busy_at = 0
@@ -130,7 +131,7 @@ class Reader:
                 counters["hiccup_longest_ns"],
                 counters["hiccup_total_ns"] / watched if watched else 0.0,
             ),
-            stages=tuple(_stage(name, words, histograms[name]) for name, words in t.STAGES),
+            stages=tuple(self._stage(name, words, histograms[name]) for name, words in t.STAGES),
             channels=self._channels(),
             lines=lines,
             gaps=gaps,
@@ -194,6 +195,15 @@ class Reader:
     def _anomalies(self) -> dict[str, int]:
         base = t.ANOMALY_BASE
         return {name: int(self._words[base + i]) for i, name in enumerate(self._names.anomalies)}
+
+    def _stage(self, name: str, title: str, histogram: Histogram) -> Stage:
+        known = self._stages.get(name)
+        if known is None or known.count != histogram.count:
+            p50, p90, p99, p999 = histogram.percentiles(50, 90, 99, 99.9)
+            buckets = tuple(histogram.buckets(BUCKETS))
+            known = Stage(name, title, histogram.count, p50, p90, p99, p999, histogram.highest, buckets)
+            self._stages[name] = known
+        return known
 
     def _processes(self, now: int) -> tuple[ProcessView, ...]:
         pids = {"replayer": int(self._control.words[c.REPLAYER_PID])} if self._control is not None else {}
@@ -286,12 +296,6 @@ class Reader:
             units=row[t.GAP_UNITS],
             attempts=row[t.GAP_ATTEMPTS],
         )
-
-
-def _stage(name: str, title: str, histogram: Histogram) -> Stage:
-    p50, p90, p99, p999 = histogram.percentiles(50, 90, 99, 99.9)
-    buckets = tuple(histogram.buckets(BUCKETS))
-    return Stage(name, title, histogram.count, p50, p90, p99, p999, histogram.highest, buckets)
 
 
 def _budget(histograms: Mapping[str, Histogram]) -> tuple[PartView, ...]:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from simbench.measure.snapshot import Phase, RunInfo, Snapshot
 from simbench_tui.format import count, date, duration, elapsed, factor, fit, percent, printable, rate, time_of_day
-from simbench_tui.graph import area
 from simbench_tui.health import Verdict
 from simbench_tui.pane import Cell, Pane, Row
-from simbench_tui.timescale import Rates, column_at
+from simbench_tui.timescale import RatePicture, column_at
 
 if TYPE_CHECKING:
     from simbench_tui.glyphs import Glyphs
@@ -38,7 +37,7 @@ class Position(Pane):
         super().__init__(glyphs, id=id)
         self._verdict = Verdict("STARTING", "waiting for the first snapshot", "dim")
         self._frozen_ns: int | None = None
-        self._rates = Rates()
+        self._rates = RatePicture(glyphs.levels)
         self.snapshot = _NOTHING_YET
 
     def state(self, snapshot: Snapshot | None, look: Look, verdict: Verdict, frozen_ns: int | None) -> None:
@@ -98,10 +97,9 @@ class Position(Pane):
         share = progress(run, snapshot)
         tail = percent(share) if share >= 0 else "  live "
         room = max(width - len(day) - len(clock) - len(tail) - 1, 0)
-        shares = self._rates.shares(run, room)
-        if shares and share >= 0:
-            cursor = column_at(snapshot.position_ns, run, room)
-            line = area(shares, 1, self.glyphs.levels)[0]
+        picture = self._rates.rows(run, room, 1)
+        if picture and share >= 0:
+            cursor, line = column_at(snapshot.position_ns, run, room), picture[0]
             return (
                 (day, "dim"),
                 (clock, "text"),

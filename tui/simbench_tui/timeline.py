@@ -8,9 +8,8 @@ from textual.binding import Binding
 
 from simbench_tui.format import rate, time_of_day
 from simbench_tui.gaps import OPEN
-from simbench_tui.graph import area
 from simbench_tui.pane import Cell, Pane, Row
-from simbench_tui.timescale import Rates, column_at, time_at
+from simbench_tui.timescale import RatePicture, column_at, time_at
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -37,7 +36,7 @@ class Timeline(Pane, can_focus=True):
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
         super().__init__(glyphs, id=id)
-        self._rates = Rates()
+        self._rates = RatePicture(glyphs.levels)
         self._place: int | None = None
 
     def heading(self, snapshot: Snapshot) -> str:
@@ -52,11 +51,10 @@ class Timeline(Pane, can_focus=True):
     def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """The area, and the marks in the last row."""
         run = snapshot.run
-        shares = self._rates.shares(run, width)
-        if not shares or height < 2:
+        picture = self._rates.rows(run, width, height - 1) if height > 1 else []
+        if not picture:
             return self.centred("nothing is known of what will come", width, height)
         cursor = column_at(snapshot.position_ns, run, width) if snapshot.position_ns > 0 else 0
-        picture = area(shares, height - 1, self.glyphs.levels)
         rows: list[Row] = [self._line(line, cursor) for line in picture]
         rows.append(_row(self._marks(snapshot, width)))
         return rows

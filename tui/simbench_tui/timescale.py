@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simbench_tui.graph import area
+
 if TYPE_CHECKING:
     from simbench.measure.snapshot import RunInfo
 
@@ -19,19 +21,24 @@ def time_at(column: int, run: RunInfo, width: int) -> int:
     return run.first_ns + (run.last_ns - run.first_ns) * min(max(column, 0), width) // max(width, 1)
 
 
-class Rates:
-    """The capture's rate by column: made once for a width, since a run's strip never changes."""
+class RatePicture:
+    """The capture's rate as an area: made once for a size, since a run's strip never changes.
 
-    def __init__(self) -> None:
-        self._made: tuple[RunInfo | None, int] = (None, 0)
-        self._shares: list[float] = []
+    Args:
+        levels: a vertical bar's cell, from empty to full.
+    """
+
+    def __init__(self, levels: str) -> None:
+        self._levels = levels
+        self._made: tuple[RunInfo | None, int, int] = (None, 0, 0)
+        self._rows: list[str] = []
         self.peak = 0.0
 
-    def shares(self, run: RunInfo, width: int) -> list[float]:
-        """Shares of the highest rate, 0 to 1; none where nothing is known of the capture."""
-        if (run, width) != self._made:
+    def rows(self, run: RunInfo, width: int, height: int) -> list[str]:
+        """The area, top first; its whole height is `peak` frames a second. No rows where nothing is known."""
+        if (run, width, height) != self._made:
             rates = run.strip.over(run.first_ns, run.last_ns, width) if run.strip is not None else []
             self.peak = max(rates, default=0.0)
-            self._shares = [rate / self.peak for rate in rates] if self.peak > 0 else []
-            self._made = (run, width)
-        return self._shares
+            self._rows = area([rate / self.peak for rate in rates], height, self._levels) if self.peak > 0 else []
+            self._made = (run, width, height)
+        return self._rows
