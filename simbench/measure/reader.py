@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from simbench.book.layout import EMPTY, KNOWN
 from simbench.measure import telemetry as t
-from simbench.measure.histogram import SIZE, Histogram
+from simbench.measure.books import Books
+from simbench.measure.budget import budget, title
+from simbench.measure.processor import Shares
 from simbench.measure.snapshot import (
-    BookView,
     ChannelView,
     GapView,
-    InstrumentRow,
-    LevelView,
     LineView,
     LogLine,
+    PartView,
     Phase,
+    ProcessView,
     RunInfo,
+    SenderView,
     Snapshot,
     Stage,
-    TradeView,
 )
+from simbench.measure.ticks import Ticks
+from simbench.replay import control as c
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from simbench.measure.histogram import Histogram
     from simbench.measure.names import Names
     from simbench.replay.control import Control
 
     Words = NDArray[np.int64]
 
-HISTORY = 120
-TRADES = 50
-LOG = 200
-DEAD_NS = 2_000_000_000  # of clock time without a publication: the receiver is gone
+HISTORY: Final = 120
+LOG: Final = 200
+BUCKETS: Final = 64  # of a stage's histogram
+DEAD_NS: Final = 2_000_000_000  # of clock time without a publication: the receiver is gone
+SHARES_NS: Final = 1_000_000_000  # between looks at processor time: cores are counted in ticks of 10 ms
 
 
 class Reader:
@@ -57,14 +61,17 @@ class Reader:
         self._names = names
         self._run = run
         self._control = control
-        self._slot = -1
+        self._books = Books(words, names)
+        self._ticks = Ticks()
+        self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
+        self._shares = Shares(os.sched_getaffinity(0))
+        self._busy: tuple[dict[int, float], dict[int, float]] = ({}, {})
+        self._busy_at = 0
         self._before: dict[str, int] = {}
         self._line_before: dict[int, int] = {}
         self._down: set[int] = set()
         self._taken = 0
         self._history: list[float] = []
-        self._trades: list[TradeView] = []
-        self._traded = (0, 0)
         self._log: list[LogLine] = []
         self._gaps_seen = 0
         self._phase = Phase.STARTING
@@ -74,15 +81,20 @@ class Reader:
         """Note that a process of the run has ended that should not have."""
         self._failure = self._failure or reason
 
-    def snapshot(self, instrument_index: int | None = None) -> Snapshot:
-        """Copy one moment out of the shared words; the book of that instrument, or of the most active one."""
+    def snapshot(self, instrument_index: int | None = None, others: Sequence[int] = ()) -> Snapshot:
+        """Copy one moment out of the shared words.
+
+        Args:
+            instrument_index: whose book to show; None that of the most active instrument.
+            others: whose books to show beside it.
+        """
         now = time.monotonic_ns()
         words = self._words
         counters = {name: int(words[t.counter(name)]) for name in t.COUNTER_NAMES}
         control = self._control
         position = control.replay_ns if control is not None else int(words[t.REPLAY_NOW])
         seconds = (now - self._taken) / 1e9 if self._taken else 0.0
-        instruments = self._instruments()
+        instruments = self._books.instruments()
         if instrument_index is None and instruments:
             instrument_index = instruments[0].index
         phase, reason = self._where(now)
@@ -90,6 +102,9 @@ class Reader:
         gaps = self._gaps(position)
         rates = self._rates(counters, seconds)
         lines = self._lines(position, seconds)
+        histograms = t.histograms(words)
+        gaps_total = int(words[t.GAPS_LOST] + words[t.GAPS_FILLED] + words[t.GAPS_OPEN])
+        book, beside = self._books.look(instrument_index, others, now)
         self._taken = now
         self._history = [*self._history, rates["messages"]][-HISTORY:]
         started = int(words[t.STARTED])
@@ -116,23 +131,28 @@ class Reader:
                 counters["hiccup_longest_ns"],
                 counters["hiccup_total_ns"] / watched if watched else 0.0,
             ),
-            stages=tuple(self._stage(name, title) for name, title in t.STAGES),
+            stages=tuple(self._stage(name, words, histograms[name]) for name, words in t.STAGES),
             channels=self._channels(),
             lines=lines,
             gaps=gaps,
-            gaps_total=int(words[t.GAPS_LOST] + words[t.GAPS_FILLED] + words[t.GAPS_OPEN]),
+            gaps_total=gaps_total,
             gaps_lost=int(words[t.GAPS_LOST]),
-            book=self._book(instrument_index, now) if instrument_index is not None else None,
-            instruments=tuple(instruments[:200]),
-            states=MappingProxyType(self._states()),
+            book=book,
+            instruments=tuple(instruments),
+            states=MappingProxyType(self._books.states()),
             log=tuple(self._log[-LOG:]),
             rate_history=tuple(self._history),
+            others=beside,
+            budget=_budget(histograms),
+            ticks=self._ticks.see(now, position, histograms, counters, gaps_total),
+            sender=_sender(control) if control is not None else None,
+            processes=self._processes(now),
+            cores=MappingProxyType(self._busy[1]),
         )
 
     def close(self) -> None:
-        """Give the book slot back."""
-        if self._slot >= 0:
-            self._words[t.SLOT_BASE + self._slot * t.SLOT_WORDS + t.SLOT_LEASED] = 0
+        """Give the book slots back."""
+        self._books.close()
 
     def _where(self, now: int) -> tuple[Phase, str]:
         if self._failure:
@@ -176,11 +196,23 @@ class Reader:
         base = t.ANOMALY_BASE
         return {name: int(self._words[base + i]) for i, name in enumerate(self._names.anomalies)}
 
-    def _stage(self, name: str, title: str) -> Stage:
-        base = t.stage(name)
-        histogram = Histogram(self._words[base : base + SIZE].copy())
-        p50, p90, p99, p999 = histogram.percentiles(50, 90, 99, 99.9)
-        return Stage(name, title, histogram.count, p50, p90, p99, p999, histogram.highest, tuple(histogram.buckets(64)))
+    def _stage(self, name: str, title: str, histogram: Histogram) -> Stage:
+        known = self._stages.get(name)
+        if known is None or known.count != histogram.count:
+            p50, p90, p99, p999 = histogram.percentiles(50, 90, 99, 99.9)
+            buckets = tuple(histogram.buckets(BUCKETS))
+            known = Stage(name, title, histogram.count, p50, p90, p99, p999, histogram.highest, buckets)
+            self._stages[name] = known
+        return known
+
+    def _processes(self, now: int) -> tuple[ProcessView, ...]:
+        pids = {"replayer": int(self._control.words[c.REPLAYER_PID])} if self._control is not None else {}
+        pids |= {"receiver": int(self._words[t.PID]), "terminal": os.getpid()}
+        if now - self._busy_at > SHARES_NS:
+            self._busy = self._shares.look(now, {pid for pid in pids.values() if pid})
+            self._busy_at = now
+        shares = self._busy[0]
+        return tuple(ProcessView(name, pid, shares.get(pid, -1.0)) for name, pid in pids.items() if pid)
 
     def _lines(self, position: int, seconds: float) -> tuple[LineView, ...]:
         views = []
@@ -262,105 +294,28 @@ class Reader:
             detected_ns=row[t.GAP_DETECTED],
             open_ns=max(0, (row[t.GAP_CLOSED] or position) - row[t.GAP_DETECTED]),
             units=row[t.GAP_UNITS],
+            attempts=row[t.GAP_ATTEMPTS],
         )
 
-    def _directory(self) -> Words:
-        count = min(int(self._words[t.INSTRUMENTS]), t.INSTRUMENT_ROWS)
-        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS]
-        return rows.reshape(count, t.INSTRUMENT_WORDS)
 
-    def _states(self) -> dict[str, int]:
-        counts = np.bincount(self._directory()[:, t.INSTRUMENT_STATE], minlength=len(self._names.states))
-        return {name: count for name, count in zip(self._names.states, counts.tolist(), strict=False) if count}
-
-    def _instruments(self) -> list[InstrumentRow]:
-        rows = self._directory()
-        order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:200]
-        return [self._instrument(int(index), rows[index]) for index in order]
-
-    def _instrument(self, index: int, row: Words) -> InstrumentRow:
-        channel = int(row[t.INSTRUMENT_CHANNEL])
-        return InstrumentRow(
-            index=index,
-            channel=self._names.channel(channel),
-            key=self._names.key(channel, int(row[t.INSTRUMENT_KEY])),
-            symbol=symbol_of(row[t.INSTRUMENT_SYMBOL : t.INSTRUMENT_SYMBOL + 3]),
-            updates=int(row[t.INSTRUMENT_UPDATES]),
-        )
-
-    def _book(self, index: int, now: int) -> BookView | None:
-        slot = self._lease(index, now)
-        if slot is None or index >= int(self._words[t.INSTRUMENTS]):
-            return None
-        shown = self._read(slot)
-        if shown is None or int(shown[t.SLOT_SHOWN]) != index + 1:
-            return None
-        row = self._words[t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS :][: t.INSTRUMENT_WORDS].copy()
-        who = self._instrument(index, row)
-        state = self._names.state(int(shown[t.SLOT_STATE]))
-        current = state in {"current", "empty"}
-        sides = shown[t.SLOT_LADDER :].reshape(4, t.SLOT_DEPTH, 4)
-        if (index, int(shown[t.SLOT_TRADE_TIME])) != self._traded:
-            if index != self._traded[0]:
-                self._trades = []
-            self._traded = (index, int(shown[t.SLOT_TRADE_TIME]))
-            if shown[t.SLOT_TRADE_TIME]:
-                price, quantity = int(shown[t.SLOT_TRADE_PRICE]), int(shown[t.SLOT_TRADE_QUANTITY])
-                self._trades.insert(0, TradeView(price, quantity, "", int(shown[t.SLOT_TRADE_TIME])))
-                del self._trades[TRADES:]
-        return BookView(
-            index=index,
-            channel=who.channel,
-            key=who.key,
-            symbol=who.symbol,
-            price_exponent=int(row[t.INSTRUMENT_PRICE_EXPONENT]),
-            quantity_exponent=int(row[t.INSTRUMENT_QUANTITY_EXPONENT]),
-            state=state,
-            since_ns=0 if current else int(shown[t.SLOT_SINCE]),
-            reason="" if current else self._names.reasons[int(shown[t.SLOT_REASON])],
-            bids=_levels(sides[0]),
-            asks=_levels(sides[1]),
-            implied_bids=_levels(sides[2]),
-            implied_asks=_levels(sides[3]),
-            trades=tuple(self._trades),
-            updates=who.updates,
-        )
-
-    def _lease(self, index: int, now: int) -> int | None:
-        words = self._words
-        if self._slot < 0:
-            for slot in range(t.SLOTS):
-                base = t.SLOT_BASE + slot * t.SLOT_WORDS
-                if now - int(words[base + t.SLOT_LEASED]) > t.LEASE_NS:
-                    self._slot = slot
-                    break
-            else:
-                return None
-        base = t.SLOT_BASE + self._slot * t.SLOT_WORDS
-        words[base + t.SLOT_LEASED] = now
-        words[base + t.SLOT_WANTED] = index + 1
-        return self._slot
-
-    def _read(self, slot: int) -> Words | None:
-        base = t.SLOT_BASE + slot * t.SLOT_WORDS
-        for _ in range(8):
-            before = int(self._words[base + t.SLOT_LOCK])
-            copy = self._words[base : base + t.SLOT_WORDS].copy()
-            if before % 2 == 0 and before == int(self._words[base + t.SLOT_LOCK]):
-                return copy
-        return None
+def _budget(histograms: Mapping[str, Histogram]) -> tuple[PartView, ...]:
+    parts = budget(histograms).parts
+    return tuple(PartView(part.name, title(part.name), part.a_frame, part.share) for part in parts)
 
 
-def symbol_of(words: Sequence[int] | Words) -> str:
-    """Return the symbol that three words hold, 8 characters each."""
-    raw = b"".join((int(word) & (1 << 64) - 1).to_bytes(8, "big") for word in words)
-    return raw.rstrip(b"\0 ").decode("ascii", "replace")
-
-
-def _levels(side: Words) -> tuple[LevelView, ...]:
-    levels = []
-    for price, quantity, orders, known in side.tolist():
-        if known == EMPTY:
-            break
-        levels.append(LevelView(price, quantity, orders, known == KNOWN))
-    return tuple(levels)
+def _sender(control: Control) -> SenderView:
+    words = control.words
+    return SenderView(
+        sent=int(words[c.SENT]),
+        bytes=int(words[c.BYTES]),
+        consumed=int(words[c.CONSUMED]),
+        dropped=int(words[c.DROPPED]),
+        given_up=int(words[c.GIVEN_UP]),
+        batches=int(words[c.BATCHES]),
+        largest=int(words[c.LARGEST]),
+        sleeps=int(words[c.SLEEPS]),
+        margin_ns=int(words[c.MARGIN_NS]),
+        starved_ns=int(words[c.STARVED_NS]),
+        loop=int(words[c.LOOP]),
+        epoch=int(words[c.EPOCH]),
+    )

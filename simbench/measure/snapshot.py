@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simbench.measure.background import HostLine, QueueLine, Strip
+
 
 class Phase(Enum):
     """What a run is doing."""
@@ -39,6 +41,9 @@ class RunInfo:
         frames: that will be sent, one loop; 0 where the receiver is alone.
         first_ns: recorded stamp of the first frame.
         last_ns: of the last.
+        strip: how the capture's frames lie in recorded time; None where the receiver is alone.
+        host: what the doctor says of how the host is set up; empty where it was not asked.
+        queues: of the wire, where there are several.
     """
 
     capture: str
@@ -49,6 +54,9 @@ class RunInfo:
     frames: int
     first_ns: int
     last_ns: int
+    strip: Strip | None = None
+    host: tuple[HostLine, ...] = ()
+    queues: tuple[QueueLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,7 @@ class GapView:
         open_ns: replay time it was or has been open.
         detected_ns: recorded time.
         units: how many; first may be above last where sequences wrap.
+        attempts: how often it was asked for.
     """
 
     channel: str
@@ -138,6 +147,7 @@ class GapView:
     detected_ns: int
     open_ns: int
     units: int
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +218,86 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PartView:
+    """What a stage adds to the mean of the whole, from when a frame is due to its book; see measure/budget.py.
+
+    Attributes:
+        name: of the stage.
+        title: in words.
+        a_frame: ns.
+        share: of the whole.
+    """
+
+    name: str
+    title: str
+    a_frame: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What happened in one of the equal intervals of clock time that lie behind a snapshot.
+
+    Attributes:
+        recorded_ns: where the replay was at its end, ns since 1970.
+        span_ns: its length.
+        stages: (count, p50, p99, highest) of the values of a stage within it, ns, by name; stages without any left out.
+        hiccups: of the receiving core within it.
+        away_ns: that the core lost to them.
+        gaps: holes found within it.
+    """
+
+    recorded_ns: int
+    span_ns: int
+    stages: Mapping[str, tuple[int, int, int, int]]
+    hiccups: int
+    away_ns: int
+    gaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class SenderView:
+    """How the replayer works; see the words of replay/control.py.
+
+    Attributes:
+        sent: frames handed to the wire since the start, all loops.
+        bytes: of them.
+        consumed: of them, that the receiver has done with.
+        dropped: frames that found no room on the wire when they were due.
+        given_up: frames that the receiver never gave back, written off.
+        batches: of frames handed over at once.
+        largest: of them, in frames.
+        sleeps: times it slept towards a deadline.
+        margin_ns: how long before a deadline it stops sleeping.
+        starved_ns: time in which the file was read too slowly.
+        loop: laps completed.
+        epoch: moves with a loop or a jump.
+    """
+
+    sent: int
+    bytes: int
+    consumed: int
+    dropped: int
+    given_up: int
+    batches: int
+    largest: int
+    sleeps: int
+    margin_ns: int
+    starved_ns: int
+    loop: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessView:
+    """A process of the run: its name, its number, and the share of a core that it had lately; -1.0 where it is gone."""
+
+    name: str
+    pid: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One moment of a run.
 
@@ -228,6 +318,12 @@ class Snapshot:
         rate_history: messages per second, one value an interval, oldest first, at most 120.
         instruments: the most active first, at most 200.
         states: how many instruments are in each state, of those that the directory has room for.
+        others: books that were asked for beside the chosen one, in that order; those that are not there yet left out.
+        budget: where the time goes, from when a frame is due to its book.
+        ticks: the last intervals of half a second, oldest first, at most 120.
+        sender: how the replayer works; None where the receiver is alone.
+        processes: of the run, the one that takes snapshots among them.
+        cores: share of its time that each core was busy lately, by number.
     """
 
     phase: Phase
@@ -257,3 +353,9 @@ class Snapshot:
     states: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     log: tuple[LogLine, ...] = ()
     rate_history: tuple[float, ...] = ()
+    others: tuple[BookView, ...] = ()
+    budget: tuple[PartView, ...] = ()
+    ticks: tuple[Tick, ...] = ()
+    sender: SenderView | None = None
+    processes: tuple[ProcessView, ...] = ()
+    cores: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))

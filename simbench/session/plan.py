@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from simbench.errors import SimbenchError
+from simbench.measure.background import StripMaker
 from simbench.measure.names import Names
 from simbench.recovery.conduct import Conduct
 
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simbench.feed.definition import Feed
+    from simbench.measure.background import Strip
     from simbench.receive.offline import Source
     from simbench.replay.squeeze import Window
     from simbench.steering.rules import Rule
     from simbench.wire.probe import Capabilities, Choice
+
+BURSTS: Final = 0.01  # share of a capture's strip that is called bursts: as simbench stress has it
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Extent:
-    """How large a capture is: frames, longest IP packet of its datagrams, first and last stamp."""
+    """How large a capture is: frames, longest IP packet of its datagrams, first and last stamp; where they lie."""
 
     frames: int
     mtu: int
     first_ns: int
     last_ns: int
+    strip: Strip | None = None
 
 
 def extent(source: Source) -> Extent:
@@ -98,6 +103,7 @@ def extent(source: Source) -> Extent:
     from simbench.capture.dissect import Dissector
 
     dissector = Dissector(checksums="ignore")
+    strip = StripMaker()
     frames = longest = last = 0
     first = np.iinfo(np.int64).max
     for block in source.capture.blocks():
@@ -106,9 +112,10 @@ def extent(source: Source) -> Extent:
         longest = max(longest, int(block.frames["payload_length"].max()))
         first = min(first, int(block.frames["stamp"].min()))
         last = max(last, int(block.frames["stamp"].max()))
+        strip.add(block.frames["stamp"])
     if frames == 0:
         raise SimbenchError(f"{source.capture.path} holds no frames")
-    return Extent(frames, max(1500, longest + 48), first, last)
+    return Extent(frames, max(1500, longest + 48), first, last, strip.strip(BURSTS))
 
 
 def choice(wire: str, stack: str, found: Capabilities | None = None) -> Choice:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simbench.feed.definition import joined
 from simbench.measure import stamps
+from simbench.measure.background import HostLine, QueueLine
 from simbench.measure.snapshot import RunInfo
 from simbench.recovery.udp import bind, where
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
@@ -190,7 +191,21 @@ class Session(Processes):
             frames=self.extent.frames,
             first_ns=self.plan.from_ns or self.extent.first_ns,
             last_ns=min(self.extent.last_ns, self.plan.to_ns or self.extent.last_ns),
+            strip=self.extent.strip,
+            host=host_lines() if self.plan.watched else (),
+            queues=self._queues(),
         )
+
+    def _queues(self) -> tuple[QueueLine, ...]:
+        if self.steering is None:
+            return ()
+        cpus = receiving_cores(self.plan.queues, pinned=self.plan.pinned)
+        names = [channel.name for channel in self.feed.channels]
+        owned = [
+            tuple(name for name, owner in zip(names, self.steering.owners, strict=True) if owner == queue)
+            for queue in range(self.plan.queues)
+        ]
+        return tuple(QueueLine(queue, cpus[queue], owned[queue]) for queue in range(self.plan.queues))
 
     def stop(self) -> None:
         """Ask the replayer to end; the receiver ends when everything sent has come, or at once without a replayer."""
@@ -269,6 +284,16 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
 def host() -> dict[str, Any]:
     """Return what results say of the machine that they come from."""
     return {"kernel": platform.release(), "machine": platform.machine(), "cores": os.cpu_count()}
+
+
+def host_lines() -> tuple[HostLine, ...]:
+    """Return what the doctor reads of how the host is set up; nothing is tried and no core is watched."""
+    from pathlib import Path
+
+    from simbench.doctor import tuning
+
+    checks = tuning.read(Path("/"), sorted(os.sched_getaffinity(0)))
+    return tuple(HostLine(check.name, str(check.verdict), check.found, check.advice) for check in checks)
 
 
 def run_quietly(source: Source, **plan: Any) -> dict[str, Any]:

@@ -7,13 +7,12 @@ starts compiles and loads for seconds, so only what lies between the first frame
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from simbench.measure.processor import busy_ns, process_ns
 from simbench.replay import control as c
 from simbench.session.plan import cores
 
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from simbench.session.replayed import Session
 
 EVERY_S: Final = 0.02  # between looks: the frames between the last one and the end are not in the figures
-PROCESS_CLOCK: Final = 2  # CPUCLOCK_SCHED of a process, see clock_getcpuclockid(3)
-IDLE: Final = (3, 4)  # columns of /proc/stat: idle, waiting for a disk
-OTHERS: Final = 7  # from here on: stolen by the hypervisor, guests (which are counted as user already)
-TICK_NS: Final = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class Look(NamedTuple):
@@ -110,18 +105,3 @@ class Usage:
             return None
         busy = busy_ns({core for core in cores() if core is not None})
         return Look(time.monotonic_ns(), int(self._session.control.words[c.SENT]), sender, receiver, busy)
-
-
-def process_ns(pid: int) -> int:
-    """Return the processor time that all threads of a process have had; OSError where there is none."""
-    return time.clock_gettime_ns(~pid << 3 | PROCESS_CLOCK)
-
-
-def busy_ns(which: set[int]) -> int:
-    """Return how long some cores have been busy since they started; with none named, all of them together."""
-    ticks = 0
-    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
-        name, *columns = line.split()
-        if name.startswith("cpu") and (int(name[3:]) in which if name[3:] else not which):
-            ticks += sum(int(value) for place, value in enumerate(columns[:OTHERS]) if place not in IDLE)
-    return ticks * TICK_NS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simbench.errors import SimbenchError
+from simbench.measure.background import busiest
 from simbench.replay.squeeze import Window
 from simbench.times import UNITS, duration_ns, span, time_ns
 
@@ -96,7 +97,7 @@ def windows(capture: Capture, burst: Burst) -> tuple[Window, ...]:
     counts = np.zeros(number, np.int64)
     for block in capture.blocks():
         np.add.at(counts, (block.frames["stamp"] - first) // length, 1)
-    return _joined(first + length * _busiest(counts, burst.top), burst)
+    return _joined(first + length * busiest(counts, burst.top), burst)
 
 
 def extent(capture: Capture) -> tuple[int, int]:
@@ -110,14 +111,6 @@ def extent(capture: Capture) -> tuple[int, int]:
     if last - first >= UNITS["h"] << 20:
         raise SimbenchError("the capture's stamps are centuries apart")
     return first, last
-
-
-def _busiest(counts: NDArray[np.int64], top: float) -> NDArray[np.int64]:
-    """Return the places of the busiest share of the counts above 0, in order; of equal ones the earlier."""
-    held = np.flatnonzero(counts)
-    wanted = max(1, round(len(held) * top))
-    order = np.argsort(-counts[held], kind="stable")
-    return np.sort(held[order[:wanted]]).astype(np.int64)
 
 
 def _joined(starts: NDArray[np.int64], burst: Burst) -> tuple[Window, ...]:

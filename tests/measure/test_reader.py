@@ -13,10 +13,12 @@ import pytest
 from simbench.book.layout import EMPTY, KNOWN
 from simbench.errors import SimbenchError
 from simbench.measure import telemetry as t
+from simbench.measure.books import symbol_of
 from simbench.measure.histogram import record
 from simbench.measure.names import Names
-from simbench.measure.reader import Reader, symbol_of
+from simbench.measure.reader import SHARES_NS, Reader
 from simbench.measure.snapshot import ChannelView, Phase, RunInfo
+from simbench.measure.ticks import TICK_NS, Ticks
 from simbench.protocol.contract import pack_text
 
 if TYPE_CHECKING:
@@ -267,3 +269,54 @@ def test_symbol_of_three_words() -> None:
     """24 characters, 8 to a word, without what pads them."""
     assert symbol_of([pack_text("ESH6-ESM"), pack_text("6"), 0]) == "ESH6-ESM6"
     assert symbol_of(np.zeros(3, np.int64)) == ""
+
+
+def test_books_that_are_asked_for_beside_the_chosen_one_have_slots_of_their_own(words: Words, reader: Reader) -> None:
+    """In the order in which they are asked for; one that is no longer wanted gives its slot back."""
+    words[t.INSTRUMENTS] = 3
+    reader.snapshot(0, others=(2, 1))
+    wanted = [int(words[SLOT + slot * t.SLOT_WORDS + t.SLOT_WANTED]) for slot in range(3)]
+    for slot, index in enumerate(wanted):
+        words[SLOT + slot * t.SLOT_WORDS + t.SLOT_SHOWN] = index
+
+    found = reader.snapshot(0, others=(2, 1))
+    fewer = reader.snapshot(1)
+
+    assert wanted == [1, 3, 2]
+    assert found.book is not None
+    assert (found.book.index, [book.index for book in found.others]) == (0, [2, 1])
+    assert fewer.book is not None
+    assert fewer.others == ()
+    assert [bool(words[SLOT + slot * t.SLOT_WORDS + t.SLOT_LEASED]) for slot in range(3)] == [False, False, True]
+
+
+def test_ticks_say_what_happened_within_each(words: Words) -> None:
+    """Not since the start; an interval that is not over yet is not among them."""
+    ticks = Ticks()
+    counters = dict.fromkeys(t.COUNTER_NAMES, 0)
+    record(words, t.stage("app_book"), 100)
+    ticks.see(1, 5, t.histograms(words), counters, 0)
+    for _ in range(3):
+        record(words, t.stage("app_book"), 700)
+    counters |= {"hiccups": 2, "hiccup_total_ns": 50_000}
+    ticks.see(1 + TICK_NS, 6, t.histograms(words), counters, 1)
+    found = ticks.see(2 + TICK_NS, 7, t.histograms(words), counters, 9)
+
+    (tick,) = found
+    assert (tick.recorded_ns, tick.span_ns, tick.hiccups, tick.away_ns, tick.gaps) == (6, TICK_NS, 2, 50_000, 1)
+    assert {name: (count, highest) for name, (count, _, _, highest) in tick.stages.items()} == {"app_book": (3, 700)}
+
+
+def test_processes_of_the_run_are_told_with_their_share_of_a_core(words: Words, reader: Reader) -> None:
+    """This one is among them; a process that is gone has a share below nought."""
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitpid(child, 0)
+    words[t.PID] = child
+    first = reader.snapshot()
+    deadline = time.monotonic_ns() + 2 * SHARES_NS
+    while time.monotonic_ns() < deadline and reader.snapshot().processes == first.processes:
+        sum(range(100_000))
+    shares = {process.name: process.share for process in reader.snapshot().processes}
+
+    assert shares["receiver"] < 0
+    assert 0 < shares["terminal"] < os.cpu_count() + 1

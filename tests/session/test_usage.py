@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from simbench.measure.processor import busy_ns, process_ns
 from simbench.receive.offline import open_source
 from simbench.session.plan import Plan
 from simbench.session.replayed import Session
-from simbench.session.usage import Spent, Usage, busy_ns, process_ns
+from simbench.session.usage import Spent, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,22 +6,28 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from simbench.measure.background import HostLine, Strip
 from simbench.measure.snapshot import (
     BookView,
+    ChannelView,
     GapView,
     InstrumentRow,
     LevelView,
     LineView,
     LogLine,
+    PartView,
     Phase,
+    ProcessView,
     RunInfo,
+    SenderView,
     Snapshot,
     Stage,
+    Tick,
     TradeView,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 FIRST_NS = 1_478_961_025_968_272_358
 SECOND = 1_000_000_000
@@ -37,6 +43,18 @@ RUN = RunInfo(
     frames=10_000,
     first_ns=FIRST_NS,
     last_ns=FIRST_NS + 120 * SECOND,
+    strip=Strip(
+        first_ns=FIRST_NS,
+        width_ns=SECOND // 2,
+        counts=tuple(40 + 25 * (k % 7) + (900 if k in {9, 118, 119, 190} else 0) + 11 * (k % 13) for k in range(240)),
+        bursts=tuple(FIRST_NS + k * SECOND // 2 for k in (9, 118, 190)),
+    ),
+    host=(
+        HostLine("kernel", "good", "Linux 6.1.0", ""),
+        HostLine("isolated cores", "change", "of 0,1 isolated: none", "kernel command line: isolcpus=0,1"),
+        HostLine("turbo", "note", "on", "speed follows temperature: switch it off to compare runs"),
+        HostLine("swap", "good", "none", ""),
+    ),
 )
 
 
@@ -74,6 +92,19 @@ def stage(name: str, title: str, middle: int) -> Stage:
     return Stage(name, title, sum(counts), middle, middle * 2, middle * 3, middle * 5, buckets[-1][0], buckets)
 
 
+def tick(k: int) -> Tick:
+    """A half second of which every tenth lost a part of the core, and two have a gap."""
+    stages = dict.fromkeys(("due_send", "app_book"), (700, 800 + 13 * (k % 7), 2600 + 900 * (k % 11), 9000))
+    return Tick(
+        recorded_ns=FIRST_NS + k * SECOND // 2,
+        span_ns=SECOND // 2,
+        stages=MappingProxyType(stages),
+        hiccups=int(k % 10 == 0),
+        away_ns=400_000 * (k % 30 // 10) if k % 10 == 0 else 0,
+        gaps=int(k in {18, 60}),
+    )
+
+
 def moment(**changes: Any) -> Snapshot:
     """A moment of a run that goes well but for one lost gap and a few drops."""
     snapshot = Snapshot(
@@ -107,8 +138,8 @@ def moment(**changes: Any) -> Snapshot:
             LineView("341", "A", "224.0.31.65:14341", "never", 0, 0, 0, 0, 0, 0, -1, 0.0),
         ),
         gaps=(
-            GapView("340", 0, 7_374, 7_376, "open", FIRST_NS + 42 * SECOND, 862_000, 3),
-            GapView("340", 0, 6_101, 6_105, "lost", FIRST_NS + 30 * SECOND, 8_140_000, 5),
+            GapView("340", 0, 7_374, 7_376, "open", FIRST_NS + 42 * SECOND, 862_000, 3, 1),
+            GapView("340", 0, 6_101, 6_105, "lost", FIRST_NS + 30 * SECOND, 8_140_000, 5, 2),
             GapView("340", 0, 5_902, 5_902, "other line", FIRST_NS + 9 * SECOND, 293_000, 1),
         ),
         gaps_total=3,
@@ -120,6 +151,21 @@ def moment(**changes: Any) -> Snapshot:
             LogLine(FIRST_NS + 30 * SECOND, "warning", "gap 6101-6105 of 340 given up after 8.14 ms"),
             LogLine(FIRST_NS + 41 * SECOND, "info", "line B of 340 silent"),
         ),
+        channels=(ChannelView("340", "retransmitting", 3, 7), ChannelView("341", "joining", 0, 0)),
+        budget=(
+            PartView("due_send", "due to send", 1_020.0, 0.31),
+            PartView("send_hook", "send to driver hook", 690.0, 0.21),
+            PartView("hook_app", "driver hook to application", 1_310.0, 0.4),
+            PartView("app_book", "application to book", 262.0, 0.08),
+        ),
+        ticks=tuple(tick(k) for k in range(84)),
+        sender=SenderView(3_517, 731_536, 3_509, 0, 0, 3_102, 17, 2_988, 61_000, 0, 0, 1),
+        processes=(
+            ProcessView("replayer", 4_101, 0.42),
+            ProcessView("receiver", 4_100, 0.998),
+            ProcessView("terminal", 4_099, 0.031),
+        ),
+        cores=MappingProxyType({0: 0.47, 1: 1.0}),
         rate_history=tuple(float(2_000 + 700 * (k % 9) + (40_000 if k == 50 else 0)) for k in range(80)),
     )
     return replace(snapshot, **changes)
@@ -131,15 +177,16 @@ class FixedSource:
     def __init__(self, snapshot: Snapshot) -> None:
         self.now = snapshot
         self.asked: list[int | None] = []
+        self.beside: list[tuple[int, ...]] = []
 
-    def snapshot(self, instrument_index: int | None) -> Snapshot:
-        """The fixed moment."""
+    def snapshot(self, instrument_index: int | None, others: Sequence[int] = ()) -> Snapshot:
+        """The fixed moment, with the others' books where they are asked for."""
         self.asked.append(instrument_index)
+        self.beside.append(tuple(others))
         if instrument_index is None or self.now.book is None:
             return self.now
-        return replace(
-            self.now, book=replace(self.now.book, index=instrument_index, symbol=NAMES[instrument_index % 3])
-        )
+        found = replace(self.now.book, index=instrument_index, symbol=NAMES[instrument_index % 3])
+        return replace(self.now, book=found, others=tuple(book(index) for index in others))
 
 
 class RecordingControl:

@@ -8,9 +8,10 @@ import pytest
 from moments import FIRST_NS, SECOND, RecordingControl, moment
 from simbench_tui.help import Help
 from simbench_tui.keybar import KeyBar, fitting
-from simbench_tui.keys import KEYS
+from simbench_tui.keys import KEYS, SCREENS, keys_of
 from simbench_tui.ladder import Ladder
 from simbench_tui.latency import Latency
+from simbench_tui.pane import Pane
 from simbench_tui.picker import Picker
 from simbench_tui.position import Position
 from simbench_tui.table import TablePane
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from moments import Clock, FixedSource
     from simbench_tui import BenchApp
-    from simbench_tui.pane import Pane
 
 
 def text_of(pane: Pane) -> str:
@@ -157,15 +157,17 @@ async def test_keys_choose_the_stage_that_is_drawn(
 @pytest.mark.parametrize(
     ("expected", "key"),
     [
-        ({"ladder", "trades", "lines", "gaps", "log", "latency", "rates", "history"}, "1"),
-        ({"ladder", "trades"}, "2"),
-        ({"lines", "gaps", "log"}, "3"),
-        ({"latency", "rates", "history"}, "4"),
-        ({"log", "rates", "history", "counters"}, "5"),
+        ({"timeline", "ladder", "trades", "lines", "gaps", "log", "latency", "rates", "history"}, "1"),
+        ({"ladder", "touch", "trades", "market"}, "2"),
+        ({"lines", "gaps", "channels", "log"}, "3"),
+        ({"latency", "overtime", "budget", "rates"}, "4"),
+        ({"wire", "drops", "processors", "queues", "host", "counters"}, "5"),
     ],
 )
-async def test_number_keys_choose_the_view(make_app: Callable[..., BenchApp], expected: set[str], key: str) -> None:
-    """The panes of one subject, and nothing else."""
+async def test_number_keys_choose_the_screen(
+    make_app: Callable[..., BenchApp], source: FixedSource, expected: set[str], key: str
+) -> None:
+    """The panes of one subject, each with this moment in it."""
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         app.sample()
@@ -173,6 +175,7 @@ async def test_number_keys_choose_the_view(make_app: Callable[..., BenchApp], ex
         await pilot.pause()
         shown = {pane.id for pane in app.screen.query("#body Pane").results() if pane.is_on_screen and pane.display}
         assert expected == {name for name in shown if app.screen.query_one(f"#{name}").region.area}
+        assert all(pane.snapshot is source.now for pane in app.screen.query("#body Pane").results(Pane))
 
 
 async def test_search_finds_and_shows(make_app: Callable[..., BenchApp], source: FixedSource) -> None:
@@ -252,11 +255,11 @@ async def test_tables_take_the_arrow_keys_in_turn(make_app: Callable[..., BenchA
         app.sample()
         assert app.focused is None
         ids = []
-        for _ in range(4):
+        for _ in range(5):
             await pilot.press("w")
-            assert isinstance(app.focused, TablePane)
+            assert isinstance(app.focused, Pane)
             ids.append(app.focused.id)
-        assert ids == ["trades", "lines", "gaps", "log"]
+        assert ids == ["timeline", "trades", "lines", "gaps", "log"]
 
 
 async def test_a_table_scrolls(make_app: Callable[..., BenchApp], source: FixedSource) -> None:
@@ -285,16 +288,16 @@ async def test_the_log_follows_its_end_until_somebody_looks_back(
     async with app.run_test(size=(120, 40)) as pilot:
         app.sample()
         pane = app.screen.query_one("#log", TablePane)
-        assert "8-10 of 10" in text_of(pane)
+        assert "9-10 of 10" in text_of(pane)
         pane.focus()
         await pilot.press("up")
         source.now = moment(log=(line,) * 12)
         app.sample()
-        assert "7-9 of 12" in text_of(pane)
+        assert "8-9 of 12" in text_of(pane)
         await pilot.press("end")
         source.now = moment(log=(line,) * 13)
         app.sample()
-        assert "11-13 of 13" in text_of(pane)
+        assert "12-13 of 13" in text_of(pane)
 
 
 async def test_a_picture_is_written(make_app: Callable[..., BenchApp], tmp_path: Path) -> None:
@@ -332,6 +335,7 @@ async def test_every_action_of_the_palette_runs(make_app: Callable[..., BenchApp
         app.sample()
         commands = {command.title: command.callback for command in app.get_system_commands(app.screen)}
         assert {key.title for key in KEYS} <= commands.keys()
+        assert not any(title in {"Search", "Screenshot"} for title in commands)
         for title, callback in commands.items():
             if title not in {"Quit", "Theme"}:
                 callback()
@@ -356,30 +360,36 @@ async def test_the_palette_opens_finds_and_acts(make_app: Callable[..., BenchApp
 
 
 async def test_every_key_has_an_action_and_is_bound(make_app: Callable[..., BenchApp]) -> None:
-    """The table, the bindings and the methods agree."""
+    """On every screen the table, the bindings and the methods agree."""
     app = make_app()
-    async with app.run_test():
-        bound = app.screen.active_bindings
-        for key in KEYS:
-            assert hasattr(app, f"action_{key.action.split('(')[0]}")
-            for name in key.keys.split(","):
-                assert bound[{"1": "1"}.get(name, name)].binding.action == f"app.{key.action}"
+    async with app.run_test() as pilot:
+        for number, screen in enumerate(SCREENS, 1):
+            await pilot.press(str(number))
+            bound = app.screen.active_bindings
+            for key in keys_of(screen):
+                assert hasattr(app, f"action_{key.action.split('(')[0]}")
+                for name in key.keys.split(","):
+                    assert bound[name].binding.action == f"app.{key.action}"
 
 
 async def test_a_click_on_the_footer_is_the_key(make_app: Callable[..., BenchApp], control: RecordingControl) -> None:
-    """The first one pauses."""
+    """Of a key, and of a screen's name."""
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.click(KeyBar, offset=(2, 0))
+        bar = app.screen.query_one(KeyBar).render_line(0).text
+        await pilot.click(KeyBar, offset=(bar.index("pause"), 0))
         await pilot.pause()
         assert control.calls == [("toggle",)]
+        await pilot.click(KeyBar, offset=(bar.index("latency"), 0))
+        await pilot.pause()
+        assert app.current_mode == "latency"
 
 
 def test_the_footer_keeps_the_keys_that_fit() -> None:
     """In order, and none cut."""
     keys = list(KEYS)
-    assert keys[:2] == fitting(keys, len(" space pause . step"))
-    assert keys[:1] == fitting(keys, len(" space pause . ste"))
+    assert keys[:2] == fitting(keys, len(" ? help q quit"))
+    assert keys[:1] == fitting(keys, len(" ? help q qui"))
 
 
 async def test_a_silent_source_is_told(make_app: Callable[..., BenchApp], clock: Clock) -> None:
@@ -398,7 +408,7 @@ async def test_a_source_that_raises_is_told(make_app: Callable[..., BenchApp]) -
     """The terminal outlives it."""
 
     class Broken:
-        def snapshot(self, _index: int | None) -> None:
+        def snapshot(self, _index: int | None, _others: object) -> None:
             raise ValueError("layout 2, expected 1")
 
     app = make_app(source=Broken())

@@ -8,6 +8,7 @@ import pytest
 from moments import moment
 from simbench_tui.glyphs import UNICODE
 from simbench_tui.latency import Latency
+from simbench_tui.look import Look
 
 from simbench.measure.telemetry import STAGES
 
@@ -19,7 +20,7 @@ ALL = tuple(replace(STAGE, name=name, title=title) for name, title in STAGES)
 def painted(chosen: str, height: int) -> list[str]:
     """Return the pane's rows as text."""
     pane = Latency(UNICODE)
-    pane._stage = chosen
+    pane.look = Look(stage=chosen)
     rows = pane.paint(replace(SHOWN, stages=ALL), 90, height)
     return ["".join(text for text, _ in row) for row in rows]
 

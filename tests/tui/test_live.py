@@ -62,7 +62,7 @@ def test_the_thread_outlives_a_failing_source() -> None:
     enough = threading.Event()
 
     class Broken:
-        def snapshot(self, _index: int | None) -> None:
+        def snapshot(self, _index: int | None, _others: object) -> None:
             raise OSError("gone")
 
     def post(message: object) -> None:

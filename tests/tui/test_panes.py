@@ -11,7 +11,7 @@ import pytest
 from moments import FIRST_NS, TICK, FixedSource, book, moment
 from rich.console import Console
 from simbench_tui.help import page
-from simbench_tui.keys import KEYS
+from simbench_tui.keys import KEYS, SCREENS
 from simbench_tui.pane import Pane
 
 from simbench.measure.snapshot import ChannelView, LevelView, Phase, Snapshot
@@ -40,14 +40,15 @@ async def shown(
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_overview_looks_as_it_was_judged(
-    snap_compare: Callable[..., bool], make_app: Callable[..., BenchApp], size: tuple[int, int]
+@pytest.mark.parametrize("name", SCREENS)
+def test_every_screen_looks_as_it_was_judged(
+    snap_compare: Callable[..., bool], make_app: Callable[..., BenchApp], name: str, size: tuple[int, int]
 ) -> None:
     """From fixed data, at three sizes."""
     app = make_app()
 
     async def sample(pilot: Any) -> None:
-        await pilot.pause()  # until there are panes
+        await pilot.press(str(SCREENS.index(name) + 1))
         app.sample()
         app.sample()
         await pilot.pause()
@@ -120,11 +121,11 @@ async def test_a_book_that_is_not_current_says_since_when_and_why(make_app: Call
 
 async def test_books_are_counted_by_state(make_app: Callable[..., BenchApp]) -> None:
     """Beside the lines; in the narrow layout as well, where no channel is busy."""
-    assert "1 of 3 up · books 82 current, 2 stale" in await shown(make_app, moment(), (120, 40))
+    assert "1 of 3 up · books 82 current, 2 stale" in await shown(make_app, moment(channels=()), (120, 40))
     every = MappingProxyType({"current": 12_345, "empty": 7})
-    assert "books 12,345 current, 7 empty" in await shown(make_app, moment(states=every), (120, 40))
+    assert "books 12,345 current, 7 empty" in await shown(make_app, moment(states=every, channels=()), (120, 40))
     few = MappingProxyType({"current": 3})
-    assert "up · books 3 current" in await shown(make_app, moment(states=few), (80, 24))
+    assert "up · books 3 current" in await shown(make_app, moment(states=few, channels=()), (80, 24))
 
 
 async def test_an_unknown_level_is_shown_as_unknown(make_app: Callable[..., BenchApp]) -> None:
@@ -272,7 +273,7 @@ async def test_a_resize_loses_nothing(make_app: Callable[..., BenchApp]) -> None
 def test_the_help_names_every_key() -> None:
     """And each with a sentence."""
     console = Console(width=200, file=StringIO())
-    console.print(page())
+    console.print(page(SCREENS[0]))
     text = console.file.getvalue()
     for key in KEYS:
         assert key.meaning in text

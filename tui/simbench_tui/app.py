@@ -1,4 +1,4 @@
-"""The terminal as an application: snapshots come in, panes show them, keys drive the replay."""
+"""The terminal as an application: snapshots come in, screens show them, keys drive the replay."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 
-from simbench.errors import SimbenchError
-from simbench_tui.constants import DEFAULT_THEME, SAMPLE_INTERVAL_S, SPEEDS, WATCH_INTERVAL_S
-from simbench_tui.format import time_of_day
+from simbench_tui.constants import DEFAULT_THEME, OTHERS, SAMPLE_INTERVAL_S, SPEEDS, WATCH_INTERVAL_S
+from simbench_tui.drive import Driver
 from simbench_tui.glyphs import ASCII, UNICODE, ascii_wanted
 from simbench_tui.health import Health
 from simbench_tui.help import Help
-from simbench_tui.keys import KEYS
-from simbench_tui.latency import Latency
+from simbench_tui.jump import Jump
+from simbench_tui.keys import SCREENS, actions
+from simbench_tui.latency import chosen_stage
+from simbench_tui.look import LOUDNESS, Bookmark, Look
 from simbench_tui.messages import Sampled, SourceFailed
+from simbench_tui.note import Note
 from simbench_tui.picker import Picker
+from simbench_tui.places import places
 from simbench_tui.roster import Roster
 from simbench_tui.sampler import Sampler, take
+from simbench_tui.saving import file_name, save_json
 from simbench_tui.screen import BenchScreen
-from simbench_tui.table import TablePane
+from simbench_tui.screens import BY_NAME
 from simbench_tui.terminal import lasting
 from simbench_tui.themes import THEMES, missing_variables
+from simbench_tui.touch import Quotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,11 +56,17 @@ class BenchApp(App[None]):
         ascii_only: draw with ASCII; None lets the environment and the terminal's encoding decide.
         clock: monotonic nanoseconds, to tell whether snapshots still arrive.
         live: take snapshots from a thread at a steady pace; False leaves that to `sample()`.
-        folder: where pictures are written.
+        folder: where pictures and snapshots are written.
     """
 
     TITLE = "simbench"
-    CSS_PATH: ClassVar[list[str | PurePath]] = ["pane.tcss", "screen.tcss", "overlay.tcss"]
+    DEFAULT_MODE = SCREENS[0]
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        "pane.tcss",
+        "screen.tcss",
+        *(f"screens/{name}.tcss" for name in SCREENS),
+        "overlay.tcss",
+    ]
 
     def __init__(
         self,
@@ -72,16 +84,19 @@ class BenchApp(App[None]):
         self._glyphs = ASCII if ascii_only else UNICODE
         self.set_class(ascii_only, "-ascii")
         self._source = source
-        self._control = control
+        self._replay = Driver(control, self._say)
         self._clock = clock
         self._folder = folder or Path()
         self._sampler = Sampler(source, self.post_message, SAMPLE_INTERVAL_S) if live else None
         self._health = Health(clock())
         self._roster = Roster()
+        self._quotes = Quotes()
+        self._look = Look()
         self._latest: Snapshot | None = None
         self._frozen: Snapshot | None = None
         self._handlers: dict[signal.Signals, Any] = {}
-        self._bench = BenchScreen(self._glyphs, steering=control is not None)
+        for name, screen in BY_NAME.items():
+            self.add_mode(name, lambda screen=screen: screen(self._glyphs, steering=control is not None))  # type: ignore[misc]
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DEFAULT_THEME
@@ -89,10 +104,6 @@ class BenchApp(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Textual: variables of ours that a foreign theme lacks."""
         return missing_variables(dark=self.current_theme.dark)
-
-    def get_default_screen(self) -> Screen[None]:
-        """Textual: the screen to begin with."""
-        return self._bench
 
     def on_ready(self) -> None:
         """Start taking snapshots; leave the terminal as it was also when the process is told to end."""
@@ -119,7 +130,7 @@ class BenchApp(App[None]):
 
     def sample(self) -> None:
         """Take one snapshot here and now and show it, where no thread does."""
-        message = take(self._source, self._roster.chosen)
+        message = take(self._source, self._roster.chosen, self._others())
         if isinstance(message, Sampled):
             self.on_sampled(message)
         else:
@@ -132,12 +143,19 @@ class BenchApp(App[None]):
         self._health.hear(snapshot, self._clock())
         before = self._roster.chosen
         self._roster.see(snapshot.instruments)
-        if self._roster.chosen != before:
-            self._ask_for_book()
+        if self._roster.chosen != before or len(snapshot.others) < len(self._others()):
+            self._ask_for_books()
+        self._replay.hear(snapshot)
+        self._look = replace(
+            self._look,
+            quotes=self._quotes.see(snapshot.book),
+            errand=self._replay.words,
+            window=self._replay.window,
+        )
         with self.batch_update():
             self._tell()
             if self._frozen is None:
-                self._bench.show(snapshot)
+                self.bench.show(snapshot, self._look)
 
     def on_source_failed(self, message: SourceFailed) -> None:
         """Say that there was nothing to show."""
@@ -148,39 +166,73 @@ class BenchApp(App[None]):
         """Say so when snapshots stay away."""
         self._tell()
 
+    @property
+    def bench(self) -> BenchScreen:
+        """The screen of panes that is shown, whatever lies above it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, BenchScreen)
+        return screen
+
     def action_pause(self) -> None:
         """Pause or go on."""
-        self._steer(lambda control: control.toggle())
+        self._replay.toggle()
+        self._see()
 
     def action_step(self) -> None:
         """Send one datagram."""
-        self._steer(lambda control: control.step())
+        self._replay.steer(lambda control: control.step())
 
     def action_faster(self) -> None:
         """Raise the speed."""
-        self._steer(lambda control: control.faster())
+        self._replay.steer(lambda control: control.faster())
 
     def action_slower(self) -> None:
         """Lower the speed."""
-        self._steer(lambda control: control.slower())
+        self._replay.steer(lambda control: control.slower())
 
     def action_speed(self, speed: float | str) -> None:
         """Replay at a factor of the recorded speed, or at "max"."""
-        self._steer(lambda control: control.set_speed(speed))
+        self._replay.steer(lambda control: control.set_speed(speed))
 
     def action_stop(self) -> None:
         """End the replay; what was received stays in view."""
-        self._steer(lambda control: control.stop())
+        self._replay.steer(lambda control: control.stop())
+
+    def action_errand(self, what: str) -> None:
+        """Go on to the next gap, burst, or change of the shown instrument; the same key again calls it off."""
+        self._replay.send_on(what, self._roster.chosen)
+        self._see()
+
+    def action_window(self) -> None:
+        """Set where a window begins, where it ends, and leave it."""
+        self._replay.next_edge()
+        self._see()
+
+    def action_jump(self) -> None:
+        """Ask where to go on."""
+        if self._latest is None or not self._replay.drives:
+            return
+
+        def chosen(at_ns: int | None) -> None:
+            if at_ns is not None:
+                self.action_jump_to(at_ns)
+
+        self.push_screen(Jump(self._latest.run, places(self._latest, self._look), self._glyphs), chosen)
+
+    def action_jump_to(self, at_ns: int) -> None:
+        """Go on at a recorded time."""
+        self._replay.jump(at_ns)
+        self._see()
 
     def action_instrument(self, by: int) -> None:
         """Show the next instrument, or the one before."""
         self._roster.move(by)
-        self._ask_for_book()
+        self._ask_for_books()
 
     def action_follow(self) -> None:
         """Show the busiest instrument."""
         self._roster.follow()
-        self._ask_for_book()
+        self._ask_for_books()
 
     def action_find(self) -> None:
         """Search for an instrument."""
@@ -188,31 +240,58 @@ class BenchApp(App[None]):
         def chosen(index: int | None) -> None:
             if index is not None:
                 self._roster.choose(index)
-                self._ask_for_book()
+                self._ask_for_books()
 
         self.push_screen(Picker(self._roster.rows, self._glyphs), chosen)
 
+    def action_pin(self) -> None:
+        """Keep the shown instrument beside the others, or no longer."""
+        index, pinned = self._roster.chosen, self._look.pinned
+        if index is None:
+            return
+        pinned = tuple(pin for pin in pinned if pin != index) if index in pinned else (*pinned, index)[-OTHERS:]
+        self._see(pinned=pinned)
+        self._ask_for_books()
+
     def action_freeze(self) -> None:
         """Hold the view still, or let it move."""
-        if self._frozen is None:
-            self._frozen = self._latest
-        else:
-            self._frozen = None
-            if self._latest is not None:
-                self._bench.show(self._latest)
-        self._tell()
+        self._frozen = self._latest if self._frozen is None else None
+        self._see()
 
     def action_stage(self, by: int) -> None:
         """Draw another latency stage."""
-        self._bench.query_one(Latency).choose_stage(by)
+        stages = self._latest.stages if self._latest else ()
+        if stages:
+            names = [stage.name for stage in stages]
+            place = names.index(chosen_stage(stages, self._look.stage).name)
+            self._see(stage=names[(place + by) % len(names)])
 
-    def action_view(self, name: str) -> None:
-        """See other panes."""
-        self._bench.view(name)
+    def action_loudness(self) -> None:
+        """Show more of the log, or less."""
+        self._see(loudness=LOUDNESS[(LOUDNESS.index(self._look.loudness) + 1) % len(LOUDNESS)])
+
+    def action_bookmark(self) -> None:
+        """Remember where the replay is, or where the view was frozen, with a note."""
+        shown = self._frozen or self._latest
+        if shown is None:
+            return
+        at = shown.position_ns
+
+        def noted(note: str | None) -> None:
+            if note is not None:
+                self._see(bookmarks=(*self._look.bookmarks, Bookmark(at, note)))
+
+        self.push_screen(Note(at), noted)
+
+    async def action_view(self, name: str) -> None:
+        """Go to another screen; it shows this moment at once."""
+        await self.switch_mode(name)
+        self._ask_for_books()
+        self.call_after_refresh(self._see)
 
     def action_pane(self) -> None:
-        """Give the arrow keys to the next table."""
-        self._bench.focus_next(TablePane)
+        """Give the arrow keys to the next pane that has a use for them."""
+        self.bench.focus_next()
 
     def action_colours(self) -> None:
         """Change the theme."""
@@ -222,26 +301,34 @@ class BenchApp(App[None]):
 
     def action_picture(self) -> None:
         """Write what is seen to a file."""
-        when = time_of_day(self._latest.position_ns, 3) if self._latest else "start"
-        name = f"simbench-{when.replace(':', '').replace('.', '-')}.svg"
-        try:
-            path = self.save_screenshot(name, str(self._folder))
-        except OSError as error:
-            self.notify(f"no picture: {error}", severity="error", markup=False)
-        else:
-            self.notify(f"picture: {path}", markup=False)
+        self._save(
+            "picture", lambda: self.save_screenshot(file_name(self._frozen or self._latest, "svg"), str(self._folder))
+        )
+
+    def action_save(self) -> None:
+        """Write the snapshot and the bookmarks to a file."""
+        shown = self._frozen or self._latest
+        if shown is None:
+            return
+        path = self._folder / file_name(shown, "json")
+
+        def write() -> str:
+            save_json(path, shown, self._look)
+            return str(path)
+
+        self._save("snapshot", write)
 
     def action_help(self) -> None:
         """Explain keys and figures."""
-        self.push_screen(Help())
+        self.push_screen(Help(self.bench.title_of))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Textual: what the command palette offers."""
-        for key in KEYS:
-            if self._control is not None or not key.steers:
+        drives = self._replay.drives
+        for key in actions():
+            if drives or not key.steers:
                 yield SystemCommand(key.title, f"{key.shown}: {key.meaning}", self._acts(key.action))
-        if self._control is not None:
-            yield SystemCommand("Speed: maximum", "As fast as the receiver takes it.", self._acts("speed('max')"))
+        if drives:
             for factor in SPEEDS:
                 title = f"Speed: {factor:g} times the recorded"
                 yield SystemCommand(title, "Replay at this speed.", self._acts(f"speed({factor})"))
@@ -258,23 +345,40 @@ class BenchApp(App[None]):
 
         return act
 
-    def _steer(self, command: Callable[[Steering], int]) -> None:
-        if self._control is None:
-            self.notify("nothing to drive: the receiver runs alone", severity="warning", markup=False)
-            return
-        try:
-            if not command(self._control):
-                self.notify("the replayer takes no commands: it has ended or is busy", severity="warning", markup=False)
-        except SimbenchError as error:
-            self.notify(str(error), severity="error", markup=False)
+    def _say(self, words: str, severity: str) -> None:
+        self.notify(words, severity=severity, markup=False)  # type: ignore[arg-type]
 
-    def _ask_for_book(self) -> None:
+    def _save(self, what: str, write: Callable[[], str]) -> None:
+        try:
+            self._say(f"{what}: {write()}", "information")
+        except OSError as error:
+            self._say(f"no {what}: {error}", "error")
+
+    def _see(self, **changes: Any) -> None:
+        """Show what is shown with another look."""
+        driver = self._replay
+        self._look = replace(self._look, errand=driver.words, window=driver.window, **changes)
+        shown = self._frozen or self._latest
+        with self.batch_update():
+            self._tell()
+            if shown is not None:
+                self.bench.show(shown, self._look)
+
+    def _others(self) -> tuple[int, ...]:
+        """Instruments whose books the present screen shows beside the chosen one: pinned ones, then the busiest."""
+        if self.current_mode != "book":
+            return ()
+        wanted = dict.fromkeys((*self._look.pinned, *(row.index for row in self._roster.rows[: OTHERS + 1])))
+        wanted.pop(self._roster.chosen or 0, None) if self._roster.chosen is not None else None
+        return tuple(wanted)[:OTHERS]
+
+    def _ask_for_books(self) -> None:
         if self._sampler is not None:
-            self._sampler.choose(self._roster.chosen)
+            self._sampler.choose(self._roster.chosen, self._others())
 
     def _tell(self) -> None:
         frozen = self._frozen.position_ns if self._frozen else None
-        self._bench.tell(self._latest, self._health.judge(self._clock()), frozen)
+        self.bench.tell(self._latest, self._look, self._health.judge(self._clock()), frozen)
 
 
 def run(source: Source, control: Steering | None, *, ascii_only: bool | None = None) -> None:

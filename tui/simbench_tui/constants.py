@@ -44,6 +44,15 @@ TALL_FROM: Final = 34
 HISTORY_INTERVALS: Final = 120
 """Intervals across the rate history: what a snapshot carries at most; the graph keeps this scale from the start."""
 
+QUOTES: Final = 240
+"""Moments of spread and imbalance that are remembered: 24 seconds, two a cell of a wide terminal."""
+
+OTHERS: Final = 6
+"""Books beside the shown one on the book's screen, pinned ones first: each costs the receiver a copy at each change."""
+
+ERRAND_LEAD_S: Final = 0.15
+"""Seconds of clock time before a burst at which the replay pauses: a snapshot and a half, so that it is not missed."""
+
 HISTOGRAM_ROWS_MIN: Final = 2
 """Rows below which a histogram says nothing that the table does not: then the table has the room."""
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from simbench_tui.columns import Column
 from simbench_tui.format import time_of_day
+from simbench_tui.look import LOUDNESS
 from simbench_tui.table import TablePane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simbench.measure.snapshot import Snapshot
-    from simbench_tui.pane import Cell
+    from simbench.measure.snapshot import LogLine, Snapshot
+    from simbench_tui.pane import Cell, Row
+
+_HEARD: Final[dict[str, frozenset[str]]] = {
+    LOUDNESS[0]: frozenset(),  # all levels, those of tomorrow among them
+    LOUDNESS[1]: frozenset({"warning", "error"}),
+    LOUDNESS[2]: frozenset({"error"}),
+}
 
 
 class EventLog(TablePane):
@@ -28,17 +35,31 @@ class EventLog(TablePane):
         Column("event", 20, right=False, stretch=True),
     )
 
+    _lines: tuple[LogLine, ...] = ()
+
     def heading(self, snapshot: Snapshot) -> str:
-        """Where in the log the view is."""
-        return self.position(len(snapshot.log)).strip(f" {self.glyphs.dot}")
+        """What is left out, and where in the log the view is."""
+        del snapshot
+        loudness = self.look.loudness
+        return (("" if loudness == LOUDNESS[0] else loudness) + self.position(len(self._lines))).strip(
+            f" {self.glyphs.dot}"
+        )
+
+    def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
+        """The lines that are loud enough."""
+        levels = _HEARD[self.look.loudness]
+        self._lines = tuple(line for line in snapshot.log if line.level in levels) if levels else snapshot.log
+        return super().paint(snapshot, width, height)
 
     def size_of(self, snapshot: Snapshot) -> int:
-        """How many lines the snapshot carries."""
-        return len(snapshot.log)
+        """How many lines are loud enough."""
+        del snapshot
+        return len(self._lines)
 
     def row(self, snapshot: Snapshot, index: int) -> Sequence[Cell]:
         """One line."""
-        line = snapshot.log[index]
+        del snapshot
+        line = self._lines[index]
         glyph, ink = {"warning": (self.glyphs.warn, "warn"), "error": (self.glyphs.bad, "bad")}.get(
             line.level, (self.glyphs.dot, "dim")
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log10
 from typing import TYPE_CHECKING, ClassVar
 
 from simbench_tui.columns import Column
@@ -11,10 +12,13 @@ from simbench_tui.table import TablePane
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simbench.measure.snapshot import Snapshot
+    from simbench.measure.snapshot import GapView, Snapshot
     from simbench_tui.pane import Cell
 
 
+_SHORTEST, _LONGEST = 3, 10  # decades of ns across a life line: 1 us to 10 s
+_SHORTEST_NS = 10**_SHORTEST
+_LIFE_CELLS = 17
 OPEN = frozenset({"open", "asked"})
 SHORT = {"retransmission": "resent", "natural refresh": "refreshed"}
 
@@ -33,6 +37,7 @@ class Gaps(TablePane):
         Column("units", 6),
         Column("open for", 8, rank=2),
         Column("detected (UTC)", 15, rank=4),
+        Column("life", 22, rank=6, right=False),
     )
 
     def heading(self, snapshot: Snapshot) -> str:
@@ -46,6 +51,14 @@ class Gaps(TablePane):
     def size_of(self, snapshot: Snapshot) -> int:
         """How many records the snapshot carries."""
         return len(snapshot.gaps)
+
+    def _life(self, gap: GapView, end: str) -> str:
+        """Opened, held for so long on a log axis, how often asked for, and how it ended."""
+        length = round((log10(max(gap.open_ns, _SHORTEST_NS)) - _SHORTEST) / (_LONGEST - _SHORTEST) * _LIFE_CELLS)
+        line = self.glyphs.todo * max(1, min(length, _LIFE_CELLS))
+        asked = f"?{gap.attempts}" if gap.attempts > 1 else "?" * gap.attempts
+        half = len(line) // 2
+        return f"{self.glyphs.tick}{line[:half]}{asked}{line[half:]}{end}"
 
     def row(self, snapshot: Snapshot, index: int) -> Sequence[Cell]:
         """One gap."""
@@ -65,4 +78,5 @@ class Gaps(TablePane):
             (count(gap.units, 6), text),
             (duration(gap.open_ns), text),
             (time_of_day(gap.detected_ns), "dim"),
+            (self._life(gap, glyph), ink),
         )

@@ -21,6 +21,9 @@ class Glyphs:
         levels: a vertical bar's cell, from empty to full.
         shade: a bar's part that is implied.
         done, edge, todo: the progress bar.
+        cursor: where the replay is on the capture's rate.
+        mark, burst, edge_mark: of a bookmark, of where a burst begins, of a window's ends.
+        fill: of what is solid in a picture.
         braille: whether an area may be drawn with two by four dots a cell.
     """
 
@@ -31,6 +34,11 @@ class Glyphs:
     done: str
     edge: str
     todo: str
+    cursor: str
+    mark: str
+    burst: str
+    edge_mark: str
+    fill: str
     tick: str
     dot: str
     ellipsis: str
@@ -53,6 +61,11 @@ UNICODE: Final = Glyphs(
     done="━",
     edge="╸",
     todo="─",
+    cursor="│",
+    mark="◆",
+    burst="▴",
+    edge_mark="┃",
+    fill="█",
     tick="╵",
     dot="·",
     ellipsis="…",
@@ -75,6 +88,11 @@ ASCII: Final = Glyphs(
     done="=",
     edge=">",
     todo="-",
+    cursor="|",
+    mark="#",
+    burst="'",
+    edge_mark="!",
+    fill="#",
     tick="|",
     dot="-",
     ellipsis="~",

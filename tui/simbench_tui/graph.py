@@ -36,6 +36,20 @@ def braille(shares: Sequence[float], height: int) -> list[str]:
     return rows
 
 
+def stacked(lower: Sequence[float], upper: Sequence[float], height: int, levels: str, shade: str) -> list[str]:
+    """As an area of `lower`, with `shade` from there up to `upper`; whole cells, top first."""
+    steps = len(levels) - 1
+    solid = [_filled(share, height * steps) for share in lower]
+    whole = [-(-_filled(share, height * steps) // steps) for share in upper]
+    return [
+        "".join(
+            levels[min(n - row * steps, steps)] if n > row * steps else shade if row < top else levels[0]
+            for n, top in zip(solid, whole, strict=True)
+        )
+        for row in range(height - 1, -1, -1)
+    ]
+
+
 def bar(share: float, width: int, eighths: str) -> str:
     """A bar from the left of at most `width` cells; whatever is above nothing shows."""
     steps = len(eighths)

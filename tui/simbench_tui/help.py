@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from simbench_tui.glossary import FIGURES
-from simbench_tui.keys import KEYS
+from simbench_tui.keys import actions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,16 +22,24 @@ if TYPE_CHECKING:
 
 
 class Help(ModalScreen[None]):
-    """A page over the panes; any of its keys leads back."""
+    """A page over the panes; any of its keys leads back.
+
+    Args:
+        screen: whose figures come first.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "dismiss", "Back", show=False),
     ]
 
+    def __init__(self, screen: str) -> None:
+        super().__init__()
+        self._of = screen
+
     def compose(self) -> ComposeResult:
         """One scrolling page."""
         with VerticalScroll(id="help"):
-            yield Static(page(), id="help-page")
+            yield Static(page(self._of), id="help-page")
         yield Static("up down scroll   esc back", id="help-foot")
 
     def on_mount(self) -> None:
@@ -39,10 +47,10 @@ class Help(ModalScreen[None]):
         self.query_one("#help").focus()
 
 
-def page() -> Group:
-    """The whole text, in columns that keep their place when a sentence wraps."""
+def page(screen: str) -> Group:
+    """The whole text, in columns that keep their place when a sentence wraps; what is on a screen comes first."""
     parts: list[RenderableType] = [Text("Keys", "bold"), _keys()]
-    for title, figures in FIGURES:
+    for title, _, figures in sorted(FIGURES, key=lambda section: screen not in section[1]):
         table = _columns(20, 11)
         for figure in figures:
             table.add_row("", *figure)
@@ -52,7 +60,7 @@ def page() -> Group:
 
 def _keys() -> Table:
     table = _columns(7)
-    for key in KEYS:
+    for key in actions():
         table.add_row("", key.shown, key.meaning)
     table.add_row("", "ctrl+p", "Command palette: every action by name.")
     return table

@@ -11,6 +11,7 @@ from simbench_tui.format import count, decimals, exact, fit, number, printable, 
 from simbench_tui.graph import bar, round_up
 from simbench_tui.ladder_rows import Changes, Rung, rungs
 from simbench_tui.pane import Cell, Pane, Row
+from simbench_tui.touch import best, imbalance, spread
 
 if TYPE_CHECKING:
     from simbench.measure.snapshot import BookView, Snapshot
@@ -23,17 +24,29 @@ _IMPLIED_FROM = 40  # cells of width from which implied sizes have a column of t
 
 
 class Ladder(Pane):
-    """Levels with price, size, orders, implied size, and a bar of size; marks what changed."""
+    """Levels with price, size, orders, implied size, and a bar of size; marks what changed.
 
-    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
+    Args:
+        glyphs: to draw with.
+        which: 0 the chosen instrument's, from 1 on one of those beside it.
+    """
+
+    def __init__(self, glyphs: Glyphs, *, which: int = 0, id: str | None = None) -> None:  # noqa: A002  textual's name
         super().__init__(glyphs, id=id)
+        self._which = which
         self._changes = Changes(FLASH_NS)
         self._index: int | None = None
         self._scale = _Scale()
 
+    def book_of(self, snapshot: Snapshot) -> BookView | None:
+        """The book that this ladder is of."""
+        if self._which == 0:
+            return snapshot.book
+        return snapshot.others[self._which - 1] if self._which <= len(snapshot.others) else None
+
     def caption(self, snapshot: Snapshot) -> str:
         """The instrument's name, its key and its channel."""
-        book = snapshot.book
+        book = self.book_of(snapshot)
         if book is None:
             return "book"
         names = dict.fromkeys(printable(name) for name in (book.symbol, book.key, book.channel) if name)
@@ -41,14 +54,14 @@ class Ladder(Pane):
 
     def heading(self, snapshot: Snapshot) -> str:
         """The book's state, and how much happened."""
-        book = snapshot.book
+        book = self.book_of(snapshot)
         return "" if book is None else f"{book.state} {self.glyphs.dot} {count(book.updates, 7).lstrip()} upd"
 
     def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Asks from the worst that fits to the best, spread, bids from the best down."""
-        book = snapshot.book
+        book = self.book_of(snapshot)
         if book is None:
-            return self.centred("no instrument yet", width, height)
+            return self.centred("no instrument yet" if self._which == 0 else "no other instrument", width, height)
         if book.index != self._index:
             self._index = book.index
             self._scale = _Scale()
@@ -133,22 +146,20 @@ class Ladder(Pane):
     def _spread(self, book: BookView, width: int) -> Row:
         """Spread and the imbalance of the best sizes; a locked or crossed book says so."""
         rule = self.glyphs.rule
-        best = [next((level for level in side if level.known), None) for side in (book.asks, book.bids)]
-        ask, bid = best
         words: list[Cell] = []
-        if ask is None or bid is None:
-            words.append((" no asks " if bid else " no bids " if ask else " only implied ", "dim"))
+        gap, share = spread(book), imbalance(book)
+        if gap is None:
+            words.append(
+                (" no asks " if best(book.bids) else " no bids " if best(book.asks) else " only implied ", "dim")
+            )
         else:
-            gap = ask.price - bid.price
             text = exact(gap, book.price_exponent, self._scale.price_places)
             if gap > 0:
                 words.append((f" spread {text} ", "strong"))
             else:
                 words.append((" locked " if gap == 0 else f" crossed {text} ", "warn"))
-            total = ask.quantity + bid.quantity
-            if total > 0:
-                share = 100 * (bid.quantity - ask.quantity) / total
-                words += [(rule, "rule"), (f" imbalance {share:+4.0f} % ", "dim")]
+            if share is not None:
+                words += [(rule, "rule"), (f" imbalance {100 * share:+4.0f} % ", "dim")]
         used = 2 + sum(len(text) for text, _ in words)
         return ((rule * 2, "rule"), *words, (rule * max(width - used, 0), "rule"))
 

@@ -36,27 +36,18 @@ class Latency(Pane):
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
         super().__init__(glyphs, id=id)
-        self._stage = ""
         self._axes: dict[str, tuple[int, int]] = {}
-
-    def choose_stage(self, by: int) -> None:
-        """Draw the next stage, or the one before."""
-        stages = self.snapshot.stages if self.snapshot else ()
-        if stages:
-            names = [stage.name for stage in stages]
-            self._stage = names[(names.index(self._chosen(stages).name) + by) % len(names)]
-            self.update_rows()
 
     def heading(self, snapshot: Snapshot) -> str:
         """The stage that is drawn."""
-        return self._chosen(snapshot.stages).title if snapshot.stages else ""
+        return chosen_stage(snapshot.stages, self.look.stage).title if snapshot.stages else ""
 
     def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Histogram, axis, table; with little room stages around the drawn one, with less the table alone."""
         stages = snapshot.stages
         if not stages:
             return self.centred("no latency measured yet", width, height)
-        stage = self._chosen(stages)
+        stage = chosen_stage(stages, self.look.stage)
         room = (
             height - HISTOGRAM_ROWS_MIN - 3
         )  # for stages: the axis, the marks and the names of columns have a row each
@@ -64,9 +55,6 @@ class Latency(Pane):
             return self._table(around(stages, stage, max(1, height - 1)), stage, width)
         table = self._table(around(stages, stage, room), stage, width)
         return self._histogram(stage, width, height - len(table) - 2) + table
-
-    def _chosen(self, stages: tuple[Stage, ...]) -> Stage:
-        return next((stage for stage in stages if stage.name == self._stage), stages[0])
 
     def _histogram(self, stage: Stage, width: int, height: int) -> list[Row]:
         if not stage.buckets:
@@ -120,6 +108,11 @@ class Latency(Pane):
             inks = ["accent", name, "dim", name, "text", "text", "text", "text"]
             rows.append(cells(texts, inks))
         return rows
+
+
+def chosen_stage(stages: tuple[Stage, ...], name: str) -> Stage:
+    """The stage of this name, or the first; there is one at least."""
+    return next((stage for stage in stages if stage.name == name), stages[0])
 
 
 def around(stages: tuple[Stage, ...], chosen: Stage, most: int) -> tuple[Stage, ...]:

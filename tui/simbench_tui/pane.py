@@ -18,6 +18,7 @@ from textual.widget import Widget
 
 from simbench.measure.snapshot import Phase
 from simbench_tui.format import fit
+from simbench_tui.look import Look
 
 if TYPE_CHECKING:
     from textual.events import Blur, Focus, Hide, Resize, Show
@@ -68,16 +69,19 @@ class Pane(Widget):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.snapshot: Snapshot | None = None
+        self.look = Look()
         self._rows: list[Row] = []
         self._strips: dict[int, Strip] = {}
         self._inks: dict[str, Style] = {}
         self._shown = True
         self._painted_ns = 0
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Snapshot, look: Look) -> None:
         """Show this moment from now on; a calm pane of a running replay leaves some moments out."""
-        self.snapshot = snapshot
-        if snapshot.phase is Phase.RUNNING and 0 <= snapshot.taken_ns - self._painted_ns < self.calm_ns:
+        asked = (look.stage, look.loudness) != (self.look.stage, self.look.loudness)
+        self.snapshot, self.look = snapshot, look
+        early = 0 <= snapshot.taken_ns - self._painted_ns < self.calm_ns
+        if snapshot.phase is Phase.RUNNING and early and not asked:
             return
         self._painted_ns = snapshot.taken_ns
         self.update_rows()

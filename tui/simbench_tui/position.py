@@ -8,9 +8,11 @@ from simbench.measure.snapshot import Phase, RunInfo, Snapshot
 from simbench_tui.format import count, date, duration, elapsed, factor, fit, percent, printable, rate, time_of_day
 from simbench_tui.health import Verdict
 from simbench_tui.pane import Cell, Pane, Row
+from simbench_tui.timescale import RatePicture, column_at
 
 if TYPE_CHECKING:
     from simbench_tui.glyphs import Glyphs
+    from simbench_tui.look import Look
 
 _BADGE_CELLS = 10
 _NOTHING_YET = Snapshot(
@@ -29,17 +31,18 @@ _NOTHING_YET = Snapshot(
 
 
 class Position(Pane):
-    """Three rows: state and set-up, the recorded time line, and figures; a reason takes the place of the figures."""
+    """Three rows: state and set-up, the capture's rate over its recorded time, and figures or a reason."""
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002  textual's name
         super().__init__(glyphs, id=id)
         self._verdict = Verdict("STARTING", "waiting for the first snapshot", "dim")
         self._frozen_ns: int | None = None
+        self._rates = RatePicture(glyphs.levels)
         self.snapshot = _NOTHING_YET
 
-    def state(self, snapshot: Snapshot | None, verdict: Verdict, frozen_ns: int | None) -> None:
+    def state(self, snapshot: Snapshot | None, look: Look, verdict: Verdict, frozen_ns: int | None) -> None:
         """Show this state; `frozen_ns` is the recorded time at which the panes below were frozen."""
-        self.snapshot = snapshot or _NOTHING_YET
+        self.snapshot, self.look = snapshot or _NOTHING_YET, look
         self._verdict = verdict
         self._frozen_ns = frozen_ns
         self.update_rows()
@@ -80,6 +83,8 @@ class Position(Pane):
         left: list[Cell] = [(f"{verdict.word:^{_BADGE_CELLS}}", f"badge-{verdict.tone}")]
         if self._frozen_ns is not None:
             left.append((" FROZEN ", "badge-accent"))
+        if self.look.errand:
+            left.append((f" {self.look.errand} ", "badge-warn"))
         how = f" {self.glyphs.dot} ".join(word for word in (run.wire, run.stack, run.wait) if word)
         room = width - sum(len(text) for text, _ in (*left, *right)) - len(how) - 6
         name = fit(run.capture, room, self.glyphs.ellipsis) if room > 0 else ""
@@ -92,6 +97,17 @@ class Position(Pane):
         share = progress(run, snapshot)
         tail = percent(share) if share >= 0 else "  live "
         room = max(width - len(day) - len(clock) - len(tail) - 1, 0)
+        picture = self._rates.rows(run, room, 1)
+        if picture and share >= 0:
+            cursor, line = column_at(snapshot.position_ns, run, room), picture[0]
+            return (
+                (day, "dim"),
+                (clock, "text"),
+                (line[:cursor], "title"),
+                (self.glyphs.cursor, "accent"),
+                (line[cursor + 1 :], "dim"),
+                (" " + tail, "text"),
+            )
         cells = round(max(share, 0.0) * room)
         glyphs = self.glyphs
         done = (glyphs.done * (cells - 1) + (glyphs.edge if cells < room else glyphs.done)) if cells else ""

@@ -9,17 +9,17 @@ from simbench_tui.constants import STOP_S
 from simbench_tui.messages import Sampled, SourceFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.message import Message
 
     from simbench_tui.source import Source
 
 
-def take(source: Source, instrument: int | None) -> Sampled | SourceFailed:
+def take(source: Source, instrument: int | None, others: Sequence[int] = ()) -> Sampled | SourceFailed:
     """One snapshot as a message; a source that raises is reported rather than lost with its thread."""
     try:
-        return Sampled(source.snapshot(instrument))
+        return Sampled(source.snapshot(instrument, others))
     except Exception as error:  # noqa: BLE001  the terminal has to outlive whatever it watches
         return SourceFailed(f"{type(error).__name__}: {error}")
 
@@ -38,13 +38,13 @@ class Sampler(Thread):
         self._source = source
         self._post = post
         self._interval = interval
-        self._instrument: int | None = None
+        self._wish: tuple[int | None, tuple[int, ...]] = (None, ())
         self._wake = Event()
         self._stopped = False
 
-    def choose(self, instrument: int | None) -> None:
-        """Ask for this instrument's book from now on, the first time at once."""
-        self._instrument = instrument
+    def choose(self, instrument: int | None, others: tuple[int, ...] = ()) -> None:
+        """Ask for this instrument's book from now on, and for others; the first time at once."""
+        self._wish = (instrument, others)
         self._wake.set()
 
     def stop(self) -> None:
@@ -58,5 +58,5 @@ class Sampler(Thread):
         """Sample, post, wait."""
         while not self._stopped:
             self._wake.clear()
-            self._post(take(self._source, self._instrument))
+            self._post(take(self._source, *self._wish))
             self._wake.wait(self._interval)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simbench.measure.snapshot import Snapshot
 
 
 class Source(Protocol):
     """Takes snapshots of a run; called from one thread that is not the terminal's."""
 
-    def snapshot(self, instrument_index: int | None) -> Snapshot:
-        """One moment of the run, with the book of that instrument; None leaves the choice to the source."""
+    def snapshot(self, instrument_index: int | None, others: Sequence[int] = ()) -> Snapshot:
+        """One moment of the run, with the book of that instrument, None leaves the choice to the source; and others."""
 
 
 class Steering(Protocol):
@@ -21,6 +23,12 @@ class Steering(Protocol):
     Every call returns at once: not nought where the command was queued, nought where the queue is full. What came of
     it is seen in the snapshots that follow.
     """
+
+    def pause(self) -> int:
+        """Pause."""
+
+    def resume(self) -> int:
+        """Go on."""
 
     def toggle(self) -> int:
         """Pause, or go on."""
@@ -36,6 +44,9 @@ class Steering(Protocol):
 
     def set_speed(self, speed: float | str) -> int:
         """Replay at a factor of the recorded speed, "max" or "flood"."""
+
+    def jump(self, recorded_ns: int, *, primed: bool = False) -> int:
+        """Go on at a recorded time; primed: what comes before it is sent first, as fast as it is taken."""
 
     def stop(self) -> int:
         """End the replay."""

@@ -1,0 +1,171 @@
+"""The books that a reader looks at: slots leased in telemetry, read under their seqlocks, and the directory of all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from simbench.book.layout import EMPTY, KNOWN
+from simbench.measure import telemetry as t
+from simbench.measure.snapshot import BookView, InstrumentRow, LevelView, TradeView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from simbench.measure.names import Names
+
+    Words = NDArray[np.int64]
+
+TRADES: Final = 50  # of an instrument, since it has been looked at
+LISTED: Final = 200  # instruments, the most active ones
+ATTEMPTS: Final = 8  # at a book that is being written
+
+
+class Books:
+    """Looks at books and at the directory of instruments.
+
+    Args:
+        words: the telemetry block.
+        names: what the numbers in it are called.
+    """
+
+    def __init__(self, words: Words, names: Names) -> None:
+        self._words = words
+        self._names = names
+        self._slots: dict[int, int] = {}  # by instrument
+        self._trades: dict[int, list[TradeView]] = {}
+        self._called: dict[tuple[int, ...], tuple[str, str, str]] = {}  # by the words that the names are made from
+
+    def look(self, chosen: int | None, others: Sequence[int], now: int) -> tuple[BookView | None, tuple[BookView, ...]]:
+        """Return the chosen book and the others; one that is not there yet is None, or left out.
+
+        Args:
+            chosen: dense index of an instrument; None no book.
+            others: likewise, of those beside it.
+            now: CLOCK_MONOTONIC.
+        """
+        wanted = dict.fromkeys(index for index in (chosen, *others) if index is not None)
+        self._lease(list(wanted), now)
+        found = {index: self._book(index) for index in wanted}
+        beside = (found[index] for index in others)
+        return (None if chosen is None else found[chosen]), tuple(book for book in beside if book is not None)
+
+    def instruments(self) -> list[InstrumentRow]:
+        """Return the most active instruments, at most LISTED."""
+        rows = self._directory()
+        order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:LISTED]
+        return [self._instrument(*each) for each in zip(order.tolist(), rows[order].tolist(), strict=True)]
+
+    def states(self) -> dict[str, int]:
+        """Return how many instruments are in each state that any is in."""
+        counts = np.bincount(self._directory()[:, t.INSTRUMENT_STATE], minlength=len(self._names.states))
+        return {name: count for name, count in zip(self._names.states, counts.tolist(), strict=False) if count}
+
+    def close(self) -> None:
+        """Give the slots back."""
+        self._lease([], 0)
+
+    def _directory(self) -> Words:
+        count = min(int(self._words[t.INSTRUMENTS]), t.INSTRUMENT_ROWS)
+        rows = self._words[t.INSTRUMENT_BASE : t.INSTRUMENT_BASE + count * t.INSTRUMENT_WORDS]
+        return rows.reshape(count, t.INSTRUMENT_WORDS)
+
+    def _instrument(self, index: int, row: list[int]) -> InstrumentRow:
+        head = tuple(row[: t.INSTRUMENT_PRICE_EXPONENT])
+        called = self._called.get(head)
+        if called is None:
+            channel = row[t.INSTRUMENT_CHANNEL]
+            key = self._names.key(channel, row[t.INSTRUMENT_KEY])
+            symbol = symbol_of(row[t.INSTRUMENT_SYMBOL : t.INSTRUMENT_SYMBOL + 3])
+            called = self._called[head] = (self._names.channel(channel), key, symbol)
+        return InstrumentRow(index, *called, row[t.INSTRUMENT_UPDATES])
+
+    def _lease(self, wanted: list[int], now: int) -> None:
+        """Have a slot for each of these, as far as there are any, and for no other."""
+        words = self._words
+        idle = [self._slots.pop(index) for index in list(self._slots) if index not in wanted]
+        for index in wanted:
+            slot = self._slots.get(index)
+            if slot is None:
+                slot = idle.pop() if idle else self._free(now)
+            if slot is None:
+                continue
+            self._slots[index] = slot
+            base = t.SLOT_BASE + slot * t.SLOT_WORDS
+            words[base + t.SLOT_LEASED] = now
+            words[base + t.SLOT_WANTED] = index + 1
+        for slot in idle:
+            words[t.SLOT_BASE + slot * t.SLOT_WORDS + t.SLOT_LEASED] = 0
+        self._trades = {index: trades for index, trades in self._trades.items() if index in wanted}
+
+    def _free(self, now: int) -> int | None:
+        """Return a slot that nobody has looked at lately."""
+        for slot in range(t.SLOTS):
+            if now - int(self._words[t.SLOT_BASE + slot * t.SLOT_WORDS + t.SLOT_LEASED]) > t.LEASE_NS:
+                return slot
+        return None
+
+    def _book(self, index: int) -> BookView | None:
+        slot = self._slots.get(index)
+        if slot is None or index >= int(self._words[t.INSTRUMENTS]):
+            return None
+        shown = self._read(slot)
+        if shown is None or int(shown[t.SLOT_SHOWN]) != index + 1:
+            return None
+        row = self._words[t.INSTRUMENT_BASE + index * t.INSTRUMENT_WORDS :][: t.INSTRUMENT_WORDS].tolist()
+        who = self._instrument(index, row)
+        state = self._names.state(int(shown[t.SLOT_STATE]))
+        current = state in {"current", "empty"}
+        sides = shown[t.SLOT_LADDER :].reshape(4, t.SLOT_DEPTH, 4)
+        return BookView(
+            index=index,
+            channel=who.channel,
+            key=who.key,
+            symbol=who.symbol,
+            price_exponent=row[t.INSTRUMENT_PRICE_EXPONENT],
+            quantity_exponent=row[t.INSTRUMENT_QUANTITY_EXPONENT],
+            state=state,
+            since_ns=0 if current else int(shown[t.SLOT_SINCE]),
+            reason="" if current else self._names.reasons[int(shown[t.SLOT_REASON])],
+            bids=_levels(sides[0]),
+            asks=_levels(sides[1]),
+            implied_bids=_levels(sides[2]),
+            implied_asks=_levels(sides[3]),
+            trades=self._traded(index, shown),
+            updates=who.updates,
+        )
+
+    def _traded(self, index: int, shown: Words) -> tuple[TradeView, ...]:
+        trades = self._trades.setdefault(index, [])
+        at = int(shown[t.SLOT_TRADE_TIME])
+        if at and (not trades or trades[0].recorded_ns != at):
+            trades.insert(0, TradeView(int(shown[t.SLOT_TRADE_PRICE]), int(shown[t.SLOT_TRADE_QUANTITY]), "", at))
+            del trades[TRADES:]
+        return tuple(trades)
+
+    def _read(self, slot: int) -> Words | None:
+        base = t.SLOT_BASE + slot * t.SLOT_WORDS
+        for _ in range(ATTEMPTS):
+            before = int(self._words[base + t.SLOT_LOCK])
+            copy = self._words[base : base + t.SLOT_WORDS].copy()
+            if before % 2 == 0 and before == int(self._words[base + t.SLOT_LOCK]):
+                return copy
+        return None
+
+
+def symbol_of(words: Sequence[int] | Words) -> str:
+    """Return the symbol that three words hold, 8 characters each."""
+    raw = b"".join((int(word) & (1 << 64) - 1).to_bytes(8, "big") for word in words)
+    return raw.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def _levels(side: Words) -> tuple[LevelView, ...]:
+    levels = []
+    for price, quantity, orders, known in side.tolist():
+        if known == EMPTY:
+            break
+        levels.append(LevelView(price, quantity, orders, known == KNOWN))
+    return tuple(levels)

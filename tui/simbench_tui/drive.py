@@ -1,0 +1,162 @@
+"""Driving the replay: commands of the user, and errands that give commands by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simbench.errors import SimbenchError
+from simbench.measure.snapshot import Phase
+from simbench_tui.errands import Arrival, LoopWindow, NextChange, NextGap
+from simbench_tui.format import time_of_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simbench.measure.snapshot import Snapshot
+    from simbench_tui.errands import Deed, Errand
+    from simbench_tui.source import Steering
+
+_ALONE = "nothing to drive: the receiver runs alone"
+_BUSY = "the replayer takes no commands: it has ended or is busy"
+
+
+class Driver:
+    """Gives commands to a replayer.
+
+    Args:
+        control: of the replay; None where the receiver is alone.
+        say: tells the user something, with its severity.
+    """
+
+    def __init__(self, control: Steering | None, say: Callable[[str, str], None]) -> None:
+        self._control = control
+        self._say = say
+        self._latest: Snapshot | None = None
+        self._errand: Errand | None = None
+        self._from_ns: int | None = None  # where a window begins whose end is not set yet
+
+    @property
+    def drives(self) -> bool:
+        """Whether there is a replayer."""
+        return self._control is not None
+
+    @property
+    def words(self) -> str:
+        """What is under way by itself, for a badge; "" nothing."""
+        if self._errand is not None:
+            return self._errand.words
+        return "LOOP FROM HERE: o ENDS IT" if self._from_ns is not None else ""
+
+    @property
+    def window(self) -> tuple[int, int | None] | None:
+        """The window that is looped, or its beginning."""
+        if isinstance(self._errand, LoopWindow):
+            return self._errand.first_ns, self._errand.last_ns
+        return None if self._from_ns is None else (self._from_ns, None)
+
+    def hear(self, snapshot: Snapshot) -> None:
+        """Take note of a snapshot, and do what an errand asks for."""
+        self._latest = snapshot
+        if self._errand is None:
+            return
+        if snapshot.phase in {Phase.ENDED, Phase.FAILED}:
+            self._errand = None
+            return
+        deed = self._errand.hear(snapshot)
+        if deed is not None:
+            self._do(deed)
+
+    def steer(self, command: Callable[[Steering], int]) -> bool:
+        """Give a command; the user is told where it cannot be taken."""
+        if self._control is None:
+            self._say(_ALONE, "warning")
+            return False
+        if self._latest is not None and self._latest.phase in {Phase.ENDED, Phase.FAILED}:
+            self._say(f"the replay is over: {self._latest.reason}" if self._latest.reason else _BUSY, "warning")
+            return False
+        try:
+            if command(self._control):
+                return True
+            self._say(_BUSY, "warning")
+        except SimbenchError as error:
+            self._say(str(error), "error")
+        return False
+
+    def toggle(self) -> None:
+        """Pause or go on; what the terminal would have done by itself is called off."""
+        if not isinstance(self._errand, LoopWindow):
+            self._errand = None
+        self.steer(lambda control: control.toggle())
+
+    def send_on(self, what: str, instrument: int | None) -> None:
+        """Let the replay go on until something happens; the same again calls that off.
+
+        Args:
+            what: "gap", "burst" or "change".
+            instrument: index of the shown one.
+        """
+        snapshot = self._latest
+        if snapshot is None:
+            return
+        errand = self._made(what, instrument, snapshot)
+        if errand is None:
+            return
+        if self._errand is not None and self._errand.words == errand.words:
+            self._errand = None
+        elif self.steer(lambda control: control.resume()):
+            self._errand = errand
+
+    def jump(self, at_ns: int) -> None:
+        """Go on at a recorded time, everything before it sent first; a paused replay is paused there again."""
+        snapshot = self._latest
+        if not self.steer(lambda control: control.jump(at_ns, primed=True)) or snapshot is None:
+            return
+        if not isinstance(self._errand, LoopWindow):
+            self._errand = None
+        if snapshot.phase is Phase.PAUSED and self.steer(lambda control: control.resume()):
+            self._errand = Arrival(at_ns, "arrived", "GOES THERE")
+
+    def next_edge(self) -> None:
+        """Set where a window begins; then where it ends, from which on it is looped; then leave it."""
+        snapshot = self._latest
+        if isinstance(self._errand, LoopWindow):
+            self._errand = None
+            self._say("the window is left: the replay goes on", "information")
+        elif snapshot is None or self._control is None:
+            self._say(_ALONE, "warning")
+        elif self._from_ns is None:
+            self._from_ns = snapshot.position_ns
+        else:
+            first, last = sorted((self._from_ns, snapshot.position_ns))
+            self._from_ns = None
+            if first == last:
+                self._say("a window that ends where it begins is none", "warning")
+            else:
+                self._errand = LoopWindow(first, last)
+
+    def _made(self, what: str, instrument: int | None, snapshot: Snapshot) -> Errand | None:
+        if what == "gap":
+            return NextGap(snapshot.gaps_total)
+        if what == "change":
+            row = next((row for row in snapshot.instruments if row.index == instrument), None)
+            if row is None:
+                self._say("there is no instrument yet", "warning")
+                return None
+            return NextChange(row.index, row.symbol or row.key, row.updates)
+        bursts = snapshot.run.strip.bursts if snapshot.run.strip is not None else ()
+        following = next((at for at in bursts if at > snapshot.position_ns), None)
+        if following is None or following > snapshot.run.last_ns:
+            self._say("no burst lies ahead", "information")
+            return None
+        return Arrival(following, "burst", f"TO BURST {time_of_day(following, 0)}", early=True)
+
+    def _do(self, deed: Deed) -> None:
+        if deed.over:
+            self._errand = None
+        if deed.pause:
+            self.steer(lambda control: control.pause())
+        if deed.jump_ns is not None:
+            at = deed.jump_ns
+            self.steer(lambda control: control.jump(at, primed=True))
+        if deed.told:
+            self._say(deed.told, "information")
