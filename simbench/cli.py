@@ -22,7 +22,7 @@ click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
-        {"name": "Replay and receive", "commands": ["run", "replay", "receive", "serve", "demo"]},
+        {"name": "Replay and receive", "commands": ["run", "attach", "replay", "receive", "serve", "demo"]},
         {"name": "Measure", "commands": ["budget", "stacks", "stress", "bench"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
@@ -318,6 +318,20 @@ def stacks(**arguments: Any) -> int:
 def bench(**arguments: Any) -> int:
     """Take the figures of the README, each beside its peer in the same run; some of them by name."""
     from simbench.commands.bench import bench as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.argument("run", required=False)
+@click.option("--list", "listed", is_flag=True, help="Say which runs go on, and leave.")
+@click.option("--headless", is_flag=True, help="No terminal: one progress line.")
+def attach(**arguments: Any) -> int:
+    """Look at a run that was started elsewhere, and drive it; RUN is its process or its capture's name.
+
+    Leaving leaves it running.
+    """
+    from simbench.commands.attach import attach as command
 
     return command(**arguments)
 

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
     from simbench.measure.snapshot import Snapshot
     from simbench.session import Listening, Session
+    from simbench.session.joined import Joined
 
 EVERY_S = 0.5
 QUIETLY_S = 10.0
 
 
-def follow(session: Session | Listening, until: float | None = None, title: str = "") -> None:
+def follow(session: Session | Listening | Joined, until: float | None = None, title: str = "") -> None:
     """Print where the run is until it ends; in place on a terminal, a line every ten seconds elsewhere.
 
     Args:

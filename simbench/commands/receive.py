@@ -51,6 +51,7 @@ def receive(
     from simbench.receive.discover import adapted, read
     from simbench.session import Listening
     from simbench.session.recovering import asking, own_servers, recovering
+    from simbench.session.registry import noted
     from simbench.session.snapshotting import choosing
     from simbench.wire.open import nic_receiver
 
@@ -62,7 +63,7 @@ def receive(
     )
     with session:
         session.wait_until_ready()  # Ctrl-C before that ends at once: there is nothing to report
-        with interruptible(session), exported(session, hgrm, hlog) as notes:
+        with interruptible(session), noted(session), exported(session, hgrm, hlog) as notes:
             if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
                 if session.running():
                     show.complain(f"listening on {interface}")

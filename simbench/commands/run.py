@@ -128,6 +128,7 @@ def play(
     from simbench.commands import progress
     from simbench.commands.exports import exported
     from simbench.session import Session
+    from simbench.session.registry import noted
 
     watched = not headless and sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
     session = Session(source, replace(what, watched=watched))
@@ -135,7 +136,7 @@ def play(
         show.complain("queues that share a core wait in the kernel: one that spins would keep the others from theirs")
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
-    with interruptible(session), session, exported(session, hgrm, hlog) as notes:
+    with interruptible(session), session, noted(session), exported(session, hgrm, hlog) as notes:
         if watched:
             _show(session)
         else:
@@ -174,12 +175,17 @@ def _show(session: Any) -> None:
     from simbench.session import cores
 
     session.wait_until_ready()
-    os.nice(POLITE)
-    others = os.sched_getaffinity(0) - {cores()[1]}
-    if others:  # the receiver's core is the receiver's: its times are what is looked at
-        os.sched_setaffinity(0, others)
+    stay_polite(cores()[1])
     show_terminal(session.reader(), session.control)
     session.stop()
+
+
+def stay_polite(receiver_core: int | None) -> None:
+    """Let this thread, and those that it starts, give way to the replayer and keep off the receiver's core."""
+    os.nice(POLITE)
+    others = os.sched_getaffinity(0) - {receiver_core}
+    if others:
+        os.sched_setaffinity(0, others)
 
 
 def outcome(found: Mapping[str, Any]) -> int:

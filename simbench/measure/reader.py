@@ -77,6 +77,16 @@ class Reader:
         self._phase = Phase.STARTING
         self._failure = ""
 
+    @property
+    def run(self) -> RunInfo:
+        """What was asked for."""
+        return self._run
+
+    @property
+    def names(self) -> Names:
+        """What the numbers in telemetry are called."""
+        return self._names
+
     def fail(self, reason: str) -> None:
         """Note that a process of the run has ended that should not have."""
         self._failure = self._failure or reason

@@ -62,6 +62,11 @@ class Processes:
         """Ask for the end; what was found until then is reported."""
         raise NotImplementedError
 
+    @property
+    def telemetry_fd(self) -> int:
+        """The descriptor of the receiver's telemetry."""
+        return self._telemetry_fd
+
     def memory(self, name: str, size: int = 0) -> int:
         """Make memory that is gone with the last process that has its descriptor open; return that."""
         fd = os.memfd_create(f"simbench-{name}", os.MFD_CLOEXEC)

@@ -1,0 +1,64 @@
+"""simbench attach: a terminal on a run that was started elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from simbench.commands import show
+from simbench.errors import SimbenchError
+
+if TYPE_CHECKING:
+    from simbench.session.registry import Note
+
+
+def attach(*, run: str | None, listed: bool, headless: bool) -> int:
+    """Join a run and leave it as it is; with `listed`, say which there are."""
+    from simbench.session.registry import running
+
+    found = running()
+    if listed:
+        show.console().print(_table(found))
+        return 0
+    note = chosen(found, run)
+    from simbench.commands import progress
+    from simbench.session.joined import Joined
+
+    with Joined(note) as joined:
+        if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
+            progress.follow(joined)
+            show.complain(progress.line(joined.reader().snapshot()))
+        else:
+            from simbench_tui import run as show_terminal
+
+            from simbench.commands.run import stay_polite
+
+            stay_polite(note.receiver_core)
+            show_terminal(joined.reader(), joined.control)
+    return 0
+
+
+def chosen(found: list[Note], run: str | None) -> Note:
+    """Return the run that a user means: by the number of its process, or by its capture; the only one without either.
+
+    Raises:
+        SimbenchError: there is none such, or there are several.
+    """
+    if not found:
+        raise SimbenchError("no run of yours goes on here; start one with simbench run CAPTURE --headless")
+    meant = [note for note in found if run is None or run == str(note.pid)]
+    meant = meant or [note for note in found if note.info.capture == run]
+    if len(meant) == 1:
+        return meant[0]
+    there = ", ".join(f"{note.pid} ({note.info.capture} over {note.info.wire})" for note in meant or found)
+    raise SimbenchError(f"{'there is no such run' if not meant else 'name one'}: {there}")
+
+
+def _table(found: list[Note]) -> Table:
+    table = Table("run", "capture", "wire", "stack", "speed", "frames", box=None, pad_edge=False)
+    for note in found:
+        run = note.info
+        table.add_row(str(note.pid), run.capture, run.wire, run.stack or "-", run.speed, f"{run.frames:,}")
+    return table
