@@ -48,7 +48,7 @@ METHOD: Final = (
     "a bare reader at its other end takes frames out and looks at the clock. Lateness is T1 - T0, from when a frame "
     "was due to just before it was handed to the ring, by the replayer's own stamps; T3 - T0, to when the reader had "
     "it, stands beside it. The ring's own cost of a frame is that of runs at flood, one a repeat: of the median "
-    f"stretch of {CHUNK:,} frames that came, and of the fastest run, since a busy host only adds to it. What the "
+    f"stretch of {CHUNK:,} frames that came, and of the fastest run, so that a busy host leaves no frame out. What the "
     "schedule asks for at less than that cost is left out, since no sender over this wire can be in time for it: "
     "frames that are due while an ideal sender, which takes just so long for each, would still be at work on those "
     "before. Their share is told, and so is the share of those whose own gap to the frame before is below the cost, "
