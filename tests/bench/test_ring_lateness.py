@@ -9,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simbench.bench import ring_lateness
 from simbench.bench.drift import OURS, Drift
 from simbench.bench.ring_lateness import SPEEDS, RingLateness, Sent, close, cost_of, crowded, lateness, replay
+from simbench.errors import SimbenchError
 from simbench.synth.scenario import generate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DUE = np.array([0, 1_000, 1_050, 1_100, 1_150, 1_300, 5_000], np.int64)
+
+MANY = np.cumsum(np.tile([5_000, 100], 2_000))  # every second frame closer than 400 ns to the one before it
 
 
 def test_frames_closer_than_the_cost_are_left_out() -> None:
@@ -39,7 +43,13 @@ def test_an_ideal_sender_is_late_for_these_and_no_others(gaps: list[int], cost: 
     assert not (close(due, float(cost)) & ~crowded(due, float(cost)))[1:].any()
 
 
-def test_a_late_frame_counts_where_the_wire_was_idle() -> None:
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell tails of a handful of frames."""
+    monkeypatch.setattr(ring_lateness, "FEW", 1)
+
+
+def test_a_late_frame_counts_where_the_wire_was_idle(few: None) -> None:
     """One that was late behind others that were too close counts only in the tail of all frames."""
     sent = DUE + np.array([10, 10, 10, 10, 10, 700, 20])
     found = lateness(Sent(DUE, sent, sent + 100, 12_000), 100.0)
@@ -50,7 +60,7 @@ def test_a_late_frame_counts_where_the_wire_was_idle() -> None:
     assert (found["frames"], found["lost"], found["hiccup_ns"]) == (7, 0, 12_000)
 
 
-def test_lost_frames_are_counted_and_not_timed() -> None:
+def test_lost_frames_are_counted_and_not_timed(few: None) -> None:
     """Neither one that found no room, nor one that never came."""
     sent = np.where(DUE == 5_000, 0, DUE + 10)
     seen = np.where((DUE == 5_000) | (DUE == 0), 0, DUE + 90)
@@ -62,12 +72,23 @@ def test_lost_frames_are_counted_and_not_timed() -> None:
 
 
 def test_a_run_of_which_nothing_counts_has_no_percentiles() -> None:
-    """It is shown as such, and misses its target."""
-    nothing = np.zeros(len(DUE), np.int64)
-    section = RingLateness(7, 1.0, [50.0], {100: [lateness(Sent(DUE, nothing, nothing), 50.0)]}).section()
+    """It is shown as such, and misses its target; so does one of which hardly anything does."""
+    nothing = np.zeros(len(MANY), np.int64)
+    for run in (Sent(MANY, nothing, nothing), Sent(MANY[:900], MANY[:900], MANY[:900])):
+        section = RingLateness(7, 1.0, [50.0], {100: [run]}).section()
 
-    assert section.rows[0][3:9] == ("nan",) * 6
-    assert not section.targets[0].met
+        assert section.rows[0][3:9] == ("nan",) * 6
+        assert not section.targets[0].met
+
+
+def test_a_busy_host_does_not_leave_frames_out() -> None:
+    """What a frame costs is told by the fastest run; where none could tell, the figure is not taken."""
+    run = Sent(MANY, MANY + 20, MANY + 100)
+    section = RingLateness(7, 1.0, [float("nan"), 9e9, 400.0], {1: [run] * 3}).section()
+
+    assert section.rows[0][2] == "50.0%"
+    with pytest.raises(SimbenchError, match="too busy"):
+        RingLateness(7, 1.0, [float("nan")], {1: [run]}).section()
 
 
 def test_a_stall_does_not_move_the_cost_of_a_frame() -> None:
@@ -76,18 +97,18 @@ def test_a_stall_does_not_move_the_cost_of_a_frame() -> None:
     seen[70_000:] += 3_000_000
 
     assert cost_of(Sent(seen, seen, seen)) == pytest.approx(50.0)
-    assert cost_of(Sent(seen[:1], seen[:1], seen[:1])) == 0.0
+    assert np.isnan(cost_of(Sent(seen[:5_000], seen[:5_000], seen[:5_000]))), "no more than a backlog"
 
 
 def test_each_speed_has_its_target() -> None:
     """Of p99 where the ring was idle; the cost and its spread are told."""
-    late = [{**lateness(Sent(DUE, DUE + ns, DUE + 2 * ns), 100.0)} for ns in (900, 1_100, 800)]
-    section = RingLateness(7, 1.0, [50.0, 60.0, 55.0], {1: late, 10: late[1:2]}).section()
+    runs = [Sent(MANY, MANY + ns, MANY + 2 * ns) for ns in (900, 1_100, 800)]
+    section = RingLateness(4_000, 1.0, [450.0, 500.0, 400.0], {1: runs, 10: runs[1:2]}).section()
 
     assert [target.met for target in section.targets] == [True, False]
-    assert section.rows[0][:6] == ("x1", "7", "57.1%", "0.90", "0.90", "0.90")
+    assert section.rows[0][:6] == ("x1", "4,000", "50.0%", "0.90", "0.90", "0.90")
     assert len(section.rows[0]) == len(section.header)
-    assert section.notes[0] == "the ring's own cost of a frame: 55 (50 to 60) ns"
+    assert section.notes[0].startswith("the ring's own cost of a frame: 450 (400 to 500) ns")
 
 
 @pytest.mark.parametrize("speed", [str(SPEEDS[-1]), "flood"])
