@@ -27,7 +27,6 @@ from simbench.measure import stamps
 from simbench.measure.telemetry import map_words
 from simbench.replay import control as c
 from simbench.replay.process import Config
-from simbench.replay.replayer import side_rows
 from simbench.session import cores
 from simbench.synth.scenario import generate
 from simbench.wire.contract import BYTES, FRAMES, POLL_FUNCTION, RELEASE_FUNCTION, WORDS
@@ -242,7 +241,7 @@ def replay(capture: Path, frames: int, speed: str) -> Sent:
     control = c.Control.create()
     side_fd = os.memfd_create("simbench-side", os.MFD_CLOEXEC)
     try:
-        os.ftruncate(side_fd, side_rows(frames) * stamps.ROW * 8)
+        os.ftruncate(side_fd, (1 << frames.bit_length()) * stamps.ROW * 8)  # a row for every frame: all are read
         control.words[c.SPEED] = c.parse_speed(speed)
         with open_wire("ring") as wire, open_receiver(wire.receiver) as end:
 

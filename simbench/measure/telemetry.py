@@ -211,5 +211,5 @@ def attach(fd: int) -> Words:
 
 
 def map_words(fd: int) -> Words:
-    """Map a whole file descriptor as int64 words, shared."""
-    return np.frombuffer(mmap.mmap(fd, os.fstat(fd).st_size), np.int64)
+    """Map a whole file descriptor as int64 words, shared; every page is there before a loop needs it."""
+    return np.frombuffer(mmap.mmap(fd, os.fstat(fd).st_size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE), np.int64)

@@ -7,7 +7,6 @@ it is gone it stops, and when the receiver is gone the run has failed. Both are 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import select
 import signal
@@ -20,6 +19,7 @@ import numpy as np
 
 from simbench.errors import SimbenchError
 from simbench.measure import stamps
+from simbench.measure.telemetry import map_words
 from simbench.recovery.conduct import Conduct
 from simbench.replay import control as c
 from simbench.replay.schedule import FOREVER, UNBOUND, Endpoint, Options
@@ -326,7 +326,7 @@ def _shared(fd: int) -> NDArray[np.int64] | None:
     """Map the int64 words of a descriptor; None for -1."""
     if fd < 0:
         return None
-    return np.frombuffer(mmap.mmap(fd, 0), np.int64)
+    return map_words(fd)
 
 
 if __name__ == "__main__":
