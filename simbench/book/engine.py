@@ -1,8 +1,8 @@
 """The book engine: applies events to a block, with the memory of the next ones on its way before their turn.
 
-An event of an order touches four to six cache lines that nothing but the order id leads to. So each event of a batch
-is looked at three times before it is applied: its slot in the table is asked for, then the record that the slot
-names, then what that record names. Give it batches: one event alone has nobody to wait with.
+An event of an order touches six to sixteen cache lines that nothing but the order id leads to. So each event of a
+batch is looked at several times before it is applied (ahead.py). Give it batches: one event alone has nobody to wait
+with.
 """
 
 from __future__ import annotations
@@ -11,24 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 from simbench import event
 from simbench.book import orders
+from simbench.book.ahead import (
+    LEVEL_AHEAD,
+    LINKS_AHEAD,
+    RECORDS_AHEAD,
+    SLOTS_AHEAD,
+    found_ahead,
+    look_for_instrument,
+    look_for_instrument_slot,
+    look_for_level,
+    look_for_links,
+    look_for_records,
+    look_for_rung,
+    look_for_slots,
+)
 from simbench.book.contract import APPLY_SIGNATURE
 from simbench.book.emptying import empty_channel
 from simbench.book.instruments import (
     count_anomaly,
     define,
-    find_or_new,
     follow,
-    instrument_of,
     judge,
     record_trade,
     touch,
 )
 from simbench.book.layout import (
-    AHEAD,
-    AHEAD_MASK,
     AWAITED_BY_PACKET,
-    BEFORE,
-    BEHIND,
     BY_LEVEL,
     BY_ORDER,
     BY_PRICE,
@@ -48,16 +56,11 @@ from simbench.book.layout import (
     INSTRUMENT_COUNT,
     INSTRUMENT_ROOM,
     INT64_MAX,
-    KEY,
     LADDER_LIMIT,
     LADDER_ROOM,
     LADDER_TOP,
-    LEVEL,
     LEVEL_COUNT,
-    LEVEL_MASK,
     LEVEL_ROOM,
-    LEVEL_SLOTS,
-    LOW,
     MOST_INSTRUMENTS,
     MOST_LADDERS,
     MOST_LEVELS,
@@ -66,11 +69,8 @@ from simbench.book.layout import (
     NODE_COUNT,
     NODE_ROOM,
     ORDER_COUNT,
-    ORDER_MASK,
     ORDER_ROOM,
-    ORDER_SLOTS,
     PATH_DEPTH,
-    PLACE,
     PRICE_EXPONENT,
     QUANTITY_EXPONENT,
     REASON,
@@ -86,14 +86,13 @@ from simbench.book.layout import (
     UNUSED,
     VERSION,
 )
-from simbench.book.levels import address, set_level
+from simbench.book.levels import set_level
 from simbench.book.packet_waiting import lose, pass_or_wait_by_packet, pass_order
 from simbench.book.rungs import apply_level, empty_ladder, need_ladder, resize_ladder
 from simbench.book.snapshots import admit, leave
-from simbench.book.table import hash_order, hash_price, home
 from simbench.book.touched import note_missed
 from simbench.book.waiting import pass_or_wait
-from simbench.kernel.pure import direct, direct_as, direct_inlined, prefetch, signed
+from simbench.kernel.pure import direct, direct_as, direct_inlined, signed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,13 +101,6 @@ if TYPE_CHECKING:
     from simbench.kernel.pure import Words
 
     Events = NDArray[np.void]
-
-# How many events ahead each look is: far enough for a line from memory, near enough to be in the cache still.
-SLOT_AHEAD = 24
-RECORD_AHEAD = 16
-LINKS_AHEAD = 9
-LEVEL_AHEAD = 4
-PROBES = 4  # slots from its home on in which a look expects to find a key
 
 
 @direct
@@ -130,64 +122,36 @@ def _left(memory: Words, room: int, used: int, most: int) -> int:
 
 
 @direct_inlined
-def _fetch_slots(memory: Words, channel: int, what: Any, at: int) -> None:
-    """Ask for the slots that an event will look at; leave in AHEAD the one that leads further."""
-    kind = signed(what["kind"])
-    h = hash_order(memory, channel, signed(what["order"]))
-    slot = memory[ORDER_SLOTS] + home(h, memory[ORDER_MASK])
-    prefetch(memory, slot)
-    prefetch(memory, slot + 2)  # the next line, if the probe may go there
-    if kind == event.REPLACE:
-        new = hash_order(memory, channel, signed(what["other"]))
-        prefetch(memory, memory[ORDER_SLOTS] + home(new, memory[ORDER_MASK]))
-    if kind in (event.ADD, event.LEVEL):
-        key, side, price = signed(what["instrument"]), signed(what["side"]), signed(what["price"])
-        h = hash_price(memory, channel, key, side, price)
-        slot = memory[LEVEL_SLOTS] + home(h, memory[LEVEL_MASK])
-        prefetch(memory, slot)
-    ahead = AHEAD + 2 * (at & AHEAD_MASK)
-    memory[ahead] = slot
-    memory[ahead + 1] = h
+def _look_for_order(memory: Words, channel: int, events: Events, first: int, last: int, at: int) -> None:
+    """Take each look at the event that is so far ahead of the one at hand, in books order by order or by price."""
+    if at + SLOTS_AHEAD < last:
+        look_for_slots(memory, channel, events[at + SLOTS_AHEAD], at + SLOTS_AHEAD)
+    if first <= at + RECORDS_AHEAD < last:
+        look_for_records(memory, events[at + RECORDS_AHEAD], at + RECORDS_AHEAD)
+    if first <= at + LINKS_AHEAD < last:
+        look_for_links(memory, channel, events[at + LINKS_AHEAD], at + LINKS_AHEAD)
+    if first <= at + LEVEL_AHEAD < last:
+        look_for_level(memory, channel, events[at + LEVEL_AHEAD], at + LEVEL_AHEAD)
 
 
 @direct_inlined
-def _fetch_record(memory: Words, at: int) -> None:
-    """Ask for the record of the key: the order, or the level of a new order."""
-    ahead = AHEAD + 2 * (at & AHEAD_MASK)
-    slot = memory[ahead]
-    h = memory[ahead + 1]
-    word = memory[slot]
-    end = slot + PROBES
-    while word != 0 and (word ^ h) >> 32 != 0 and slot < end:
-        slot += 1
-        word = memory[slot]
-    record = address(memory, word & LOW)
-    prefetch(memory, record)
-    memory[ahead] = record
-
-
-@direct_inlined
-def _fetch_links(memory: Words, channel: int, what: Any, at: int) -> None:
-    """Ask for what the record names: level, neighbours in the queue, instrument; where an order moves, its new slot."""
-    ahead = AHEAD + 2 * (at & AHEAD_MASK)
-    record = memory[ahead]
-    prefetch(memory, address(memory, memory[record + LEVEL]))
-    prefetch(memory, address(memory, memory[record + BEFORE]))
-    prefetch(memory, address(memory, memory[record + BEHIND]))
-    place = memory[record + PLACE]
-    prefetch(memory, instrument_of(memory, place))
-    if signed(what["kind"]) == event.REPLACE:
-        key = memory[instrument_of(memory, max(place, 0)) + KEY]
-        h = hash_price(memory, channel, key, place & 3, signed(what["price"]))
-        slot = memory[LEVEL_SLOTS] + home(h, memory[LEVEL_MASK])
-        prefetch(memory, slot)
-        memory[ahead] = slot
-        memory[ahead + 1] = h
+def _look_for_level_by_number(memory: Words, channel: int, events: Events, first: int, last: int, at: int) -> None:
+    """Likewise in books by level number; orders, which a channel may show beside them, by their hashes alone."""
+    if at + SLOTS_AHEAD < last:
+        what = events[at + SLOTS_AHEAD]
+        if signed(what["kind"]) <= event.MODIFY:
+            look_for_slots(memory, channel, what, at + SLOTS_AHEAD)
+        else:
+            look_for_instrument_slot(memory, channel, signed(what["instrument"]), at + SLOTS_AHEAD)
+    if first <= at + RECORDS_AHEAD < last:
+        look_for_instrument(memory, at + RECORDS_AHEAD)
+    if first <= at + LINKS_AHEAD < last:
+        look_for_rung(memory, events[at + LINKS_AHEAD], at + LINKS_AHEAD)
 
 
 @direct
-def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
-    """Apply any other event; return the word where its instrument begins, -1 where it names none."""
+def _apply_other(memory: Words, channel: int, what: Any, at: int, kind: int, flags: int, time: int) -> int:
+    """Apply any other event, events[at]; return the word where its instrument begins, -1 where it names none."""
     if kind in (event.RESET, event.LOST):
         _apply_to_channel(memory, channel, what, kind, flags, time)
         return -1
@@ -204,7 +168,7 @@ def _apply_other(memory: Words, channel: int, what: Any, kind: int, flags: int, 
         if kind < event.DEFINE:
             count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
         return -1
-    instrument = find_or_new(memory, channel, key)
+    instrument = found_ahead(memory, channel, key, at)
     if instrument < 0:
         count_anomaly(memory, channel, NO_ROOM, 1, time)
         return -1
@@ -301,17 +265,14 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
     by_packet = memory[words + CHANNEL_SNAPSHOTS] == AWAITED_BY_PACKET
     followed = memory[words + CHANNEL_SNAPSHOTS] != REQUIRED and not by_packet
     told = memory[words + CHANNEL_SNAPSHOTS] == UNUSED
+    by_number = memory[words + CHANNEL_KIND] == BY_LEVEL
     # The looks at the first events have nobody to hide behind; then one of each goes with every event applied.
     stop = first
-    for at in range(first - SLOT_AHEAD, last):
-        if at + SLOT_AHEAD < last:
-            _fetch_slots(memory, channel, events[at + SLOT_AHEAD], at + SLOT_AHEAD)
-        if first <= at + RECORD_AHEAD < last:
-            _fetch_record(memory, at + RECORD_AHEAD)
-        if first <= at + LINKS_AHEAD < last:
-            _fetch_links(memory, channel, events[at + LINKS_AHEAD], at + LINKS_AHEAD)
-        if first <= at + LEVEL_AHEAD < last and signed(events[at + LEVEL_AHEAD]["kind"]) == event.REPLACE:
-            _fetch_record(memory, at + LEVEL_AHEAD)
+    for at in range(first - SLOTS_AHEAD, last):
+        if by_number:
+            _look_for_level_by_number(memory, channel, events, first, last, at)
+        else:
+            _look_for_order(memory, channel, events, first, last, at)
         if at < first:
             continue
         if at == stop:
@@ -326,9 +287,9 @@ def apply(memory: Words, channel: int, events: Events, first: int, last: int) ->
             if by_packet and not pass_order(memory, channel, what, kind, flags, time):
                 instrument = -1
             else:
-                instrument = orders.apply_order(memory, channel, what, kind, flags, time)
+                instrument = orders.apply_order(memory, channel, what, at, kind, flags, time)
         else:
-            instrument = _apply_other(memory, channel, what, kind, flags, time)
+            instrument = _apply_other(memory, channel, what, at, kind, flags, time)
         if instrument >= 0:
             memory[instrument + EVENTS] += 1
             sequence = signed(what["instrument_sequence"])

@@ -25,7 +25,7 @@ from typing import Final
 
 import numpy as np
 
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 LINE: Final = 8  # words of a cache line: sections start on one
 
 # The header.
@@ -76,9 +76,15 @@ TOUCHES: Final = 89  # base, and rows written
 TOUCH_TOP: Final = 90
 UNTOLD_MISSED: Final = 91  # rows for which there was no room
 UNTOLD_FILLED: Final = 92
-AHEAD: Final = 96  # scratch of the prefetch: slot or record, and hash, of the next events
+AHEAD: Final = 96  # scratch of the looks at the next events (ahead.py), by their place in the batch
 AHEAD_MASK: Final = 63
-HEADER_WORDS: Final = 224
+AHEAD_PLACE: Final = 0  # slot, then record, of the order, or of the level of a new one; slot of where it moves to
+AHEAD_HASH: Final = 1
+AHEAD_INSTRUMENT: Final = 2  # slot, then word, of the instrument that the event names, or of any
+AHEAD_LEVEL: Final = 3  # hash of that; then word of the level that the order is in
+AHEAD_ORDER: Final = 4  # hash of the order
+AHEAD_WORDS: Final = 8
+HEADER_WORDS: Final = 608
 
 # A channel.
 CHANNEL_KIND: Final = 0
@@ -206,12 +212,12 @@ INSTRUMENT: Final = np.dtype(
         ("defined", "i8"),  # definitions seen
         ("other", "i8"),  # what else the protocol keeps of the instrument: `orders` of its definition; 0 before
         ("status", "i8"),  # last trading status, the protocol's own code
-        ("trades", "i8"),
+        ("snapshot", "i8"),  # what is done with the one that is under way (snapshots.py)
+        ("trades", "i8"),  # from here on one cache line, which every execution touches
         ("last_price", "i8"),  # of the last trade or printable execution
         ("last_quantity", "i8"),
         ("last_time", "i8"),
         ("volume", "i8"),  # traded, as far as the feed tells
-        ("snapshot", "i8"),  # what is done with the one that is under way (snapshots.py)
         ("before", "i8"),  # id before the last, while the change between them goes on; -1 when it is whole
         ("changed", "i8"),  # exchange time of the last change or snapshot
         ("left", "i8"),  # of a comparison: levels that the snapshot has not had yet
@@ -252,12 +258,12 @@ HOLES: Final = 35
 DEFINED: Final = 36
 OTHER: Final = 37
 STATUS_CODE: Final = 38
-TRADES: Final = 39
-LAST_PRICE: Final = 40
-LAST_QUANTITY: Final = 41
-LAST_TIME: Final = 42
-TRADED_VOLUME: Final = 43
-SNAPSHOT_UNDER_WAY: Final = 44
+SNAPSHOT_UNDER_WAY: Final = 39
+TRADES: Final = 40
+LAST_PRICE: Final = 41
+LAST_QUANTITY: Final = 42
+LAST_TIME: Final = 43
+TRADED_VOLUME: Final = 44
 BEFORE_LAST: Final = 45
 CHANGED: Final = 46
 LEFT: Final = 47

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from simbench import event
 from simbench.book import tree
+from simbench.book.ahead import found_ahead, level_hash_ahead, order_hash_ahead
 from simbench.book.instruments import (
     count_anomaly,
-    find_or_new,
     instrument_of,
     leave_out,
     place_of,
@@ -75,7 +75,7 @@ def seek_order(memory: Words, h: int, channel: int, order: int) -> int:
 
 
 @direct_inlined
-def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, time: int) -> int:
+def apply_order(memory: Words, channel: int, what: Any, at_event: int, kind: int, flags: int, time: int) -> int:
     """Apply an event of an order; return the word where its instrument begins, -1 where that is not known.
 
     An order leaves a level, or enters one, or both. Either stands here once, whatever the kind: compiled in place.
@@ -85,7 +85,7 @@ def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, t
     quantity = signed(what["quantity"])
     priority = signed(what["priority"])
     side = signed(what["side"])
-    h = hash_order(memory, channel, order)
+    h = order_hash_ahead(memory, at_event)
     at = seek_order(memory, h, channel, order)
     record = address(memory, memory[at] & LOW)
     known = memory[at] != 0
@@ -127,19 +127,26 @@ def apply_order(memory: Words, channel: int, what: Any, kind: int, flags: int, t
             return instrument
         if kind == event.REPLACE:
             order = signed(what["other"])
+        h = hash_order(memory, channel, order)
+        at = seek_order(memory, h, channel, order)
+        level_hash = hash_level(memory, instrument, side, price)
     else:
         key = signed(what["instrument"])
         if key == 0:
             count_anomaly(memory, channel, UNKNOWN_INSTRUMENT, 1, time)
             return -1
-        instrument = find_or_new(memory, channel, key)
+        instrument = found_ahead(memory, channel, key, at_event)
         if instrument < 0:
             count_anomaly(memory, channel, NO_ROOM, 1, time)
             return -1
         if side > 3 or quantity <= 0:
             count_anomaly(memory, channel, BAD_SIDE if side > 3 else BAD_QUANTITY, 1, time)
             return instrument
-    return _enter(memory, channel, instrument, side, order, price, quantity, priority, time)
+        if kind == event.ADD:
+            level_hash = level_hash_ahead(memory, at_event)
+        else:
+            level_hash = hash_level(memory, instrument, side, price)
+    return _enter(memory, channel, instrument, side, order, price, quantity, priority, time, h, at, level_hash)
 
 
 @direct_inlined
@@ -153,16 +160,16 @@ def _enter(
     quantity: int,
     priority: int,
     time: int,
+    h: int,
+    at: int,
+    level_hash: int,
 ) -> int:
-    """Put an order into the queue of its level and return the instrument."""
-    h = hash_order(memory, channel, order)
-    at = seek_order(memory, h, channel, order)
+    """Put an order, whose slot is known, into the queue of its level and return the instrument."""
     if memory[at] != 0:
         count_anomaly(memory, channel, DUPLICATE_ORDER, 1, time)
         remove_order(memory, channel, order)
         at = seek_order(memory, h, channel, order)
     place = place_of(memory, instrument, side)
-    level_hash = hash_level(memory, instrument, side, price)
     level_at = seek_level(memory, level_hash, place, price)
     level_record = memory[level_at] & LOW
     levels = memory[LEVEL_COUNT] + (1 if level_record == 0 else 0)

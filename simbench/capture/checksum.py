@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from numba import njit
 
-from simbench.kernel.pure import load_le16, load_le32, load_u8
+from simbench.kernel.pure import direct, load_le16, load_le32, load_u8
 
 if TYPE_CHECKING:
     from simbench.capture.block import Bytes
 
 
-@njit(cache=True, nogil=True)
+@direct
 def add(data: Bytes, start: int, end: int, total: int) -> int:
     """Add data[start:end] to a running sum, little-endian 16-bit words at a time; at most 4 GiB in one sum.
 

@@ -39,7 +39,7 @@ from simbench.frame import (
     PAYLOAD_ONLY,
     SNAPPED,
 )
-from simbench.kernel.pure import kernel_as, load_be16, load_be32, load_be64, load_le32, load_u8
+from simbench.kernel.pure import direct_as, load_be16, load_be32, load_be64, load_le32, load_u8
 
 if TYPE_CHECKING:
     from simbench.capture.block import Block, Bytes, Frames, Words
@@ -93,7 +93,7 @@ class Dissector:
         return kinds.left_out(self.words)
 
 
-@kernel_as(DISSECT_SIGNATURE)
+@direct_as(DISSECT_SIGNATURE)
 def dissect(data: Bytes, frames: Frames, flows: Frames, table: Words, counters: Words, options: int) -> int:
     """Find the UDP payload of every frame.
 

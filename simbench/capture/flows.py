@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from numba import njit
-
 from simbench.capture.kinds import FLOW_COUNT
-from simbench.kernel.pure import mix, multiply
+from simbench.kernel.pure import direct, mix, multiply
 
 if TYPE_CHECKING:
     from simbench.capture.block import Frames, Words
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 SEED: Final = 0  # word of the table; from 1 on: 1 + row of a flow, 0 empty, a power of two of them
 
 
-@njit(cache=True, nogil=True)
+@direct
 def intern(
     flows: Frames,
     table: Words,
@@ -37,7 +35,8 @@ def intern(
     place = multiply(group_low, 1 << 32) ^ source_low
     if version == 6:
         place = mix(mix(mix(group_high, seed) ^ group_low, seed) ^ source_high, seed) ^ source_low
-    at = mix(mix(place, seed) ^ (port << 44) ^ (vlan << 30) ^ (interface << 15) ^ capture, seed) & mask
+    beside = port << 44 ^ vlan << 30 ^ interface << 15 ^ capture
+    at = mix(place ^ multiply(beside, seed | 1), seed) & mask  # two secrets' worth: nobody can choose what collides
     while True:
         row: int = table[1 + at] - 1
         if row < 0:

@@ -6,7 +6,6 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from simbench.capture.block import (
     AT,
@@ -25,7 +24,7 @@ from simbench.capture.block import (
     Interface,
 )
 from simbench.errors import SimbenchError
-from simbench.kernel.pure import load_be32, load_le32
+from simbench.kernel.pure import direct, load_be32, load_le32
 
 if TYPE_CHECKING:
     from simbench.capture.block import Bytes, Frames, Words
@@ -87,7 +86,7 @@ class PcapScanner:
         return scan(data, frames, self.words)
 
 
-@njit(cache=True, nogil=True)
+@direct
 def scan(data: Bytes, frames: Frames, words: Words) -> int:
     """Cut data into frames from words[AT] on; words[STATUS] says why it stopped. Returns the number of frames."""
     at = words[AT]

@@ -114,14 +114,14 @@ from simbench.feed.missing import track
 from simbench.feed.passage import expire
 from simbench.feed.slab import hold, store
 from simbench.feed.streams import create, examine, find
-from simbench.kernel.pure import kernel
+from simbench.kernel.pure import direct
 from simbench.protocol.contract import END_OF_SESSION, UNSEQUENCED
 
 if TYPE_CHECKING:
     from simbench.feed.layout import Bytes, Headers, Words
 
 
-@kernel
+@direct
 def offer(
     memory: Words, slab: Bytes, channel: int, line: int, header: Headers, data: Bytes, digest: int, now: int
 ) -> int:
@@ -191,7 +191,7 @@ def offer(
     return _consider(memory, slab, channel, line, header, data, digest, now)
 
 
-@kernel
+@direct
 def _consider(
     memory: Words, slab: Bytes, channel: int, line: int, header: Headers, data: Bytes, digest: int, now: int
 ) -> int:
@@ -259,7 +259,7 @@ def _consider(
     return _take(memory, slab, stream, line, header, data, digest, now)
 
 
-@kernel
+@direct
 def _heard(memory: Words, own: int, now: int) -> None:
     memory[own + L_DATAGRAMS] += 1
     memory[own + L_LAST_AT] = now
@@ -267,7 +267,7 @@ def _heard(memory: Words, own: int, now: int) -> None:
         memory[own + L_FIRST_AT] = now
 
 
-@kernel
+@direct
 def _take(
     memory: Words, slab: Bytes, stream: int, line: int, header: Headers, data: Bytes, digest: int, now: int
 ) -> int:
@@ -301,7 +301,7 @@ def _take(
     return verdict
 
 
-@kernel
+@direct
 def _be_late(memory: Words, stream: int, line: int, session: int, first: int, units: int, now: int) -> int:
     """Count a packet of an epoch that is over; it still tells what its line missed of that."""
     own = line_base(stream, line)
@@ -319,7 +319,7 @@ def _be_late(memory: Words, stream: int, line: int, session: int, first: int, un
     return LATE
 
 
-@kernel
+@direct
 def _make_room(memory: Words, stream: int, first: int, units: int, now: int) -> bool:
     """See to a slot for a packet that may have to be held; False where the stream has to be drained first.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from simbench.feed.layout import C_WRAP, EMPTY, NIL, S_CHANNEL, S_STATE, S_TOP
 from simbench.feed.streams import channel_base, find
-from simbench.kernel.pure import kernel
+from simbench.kernel.pure import direct
 from simbench.protocol.contract import UNSEQUENCED
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FIRST_LAP: Final = 256  # of a stream, so that there are laps below it
 NEAR: Final = 8  # bits: across the wrap, near is a 256th of all sequences
 
 
-@kernel
+@direct
 def unwrap(memory: Words, channel: int, header: Headers) -> None:
     """Replace the sequence that a packet has on the wire; header[0]["first"] is invalid after a sequence of 0."""
     wrap = memory[channel_base(memory, channel) + C_WRAP]
@@ -29,7 +29,7 @@ def unwrap(memory: Words, channel: int, header: Headers) -> None:
         _unwrap(memory, channel, wrap, header)
 
 
-@kernel
+@direct
 def _unwrap(memory: Words, channel: int, wrap: int, header: Headers) -> None:
     first = header[0]["first"]
     if not 1 <= first <= wrap:
@@ -49,26 +49,26 @@ def _unwrap(memory: Words, channel: int, wrap: int, header: Headers) -> None:
     header[0]["first"] = same
 
 
-@kernel
+@direct
 def lap_start(wrap: int, sequence: int) -> int:
     """Return what to take off a sequence to have it as it is on the wire; 0 without a wrap."""
     return (sequence - 1) // wrap * wrap if wrap > 0 else 0
 
 
-@kernel
+@direct
 def sequence_one(memory: Words, stream: int, sequence: int) -> int:
     """Return what is 1 on the wire in the lap of a stream's sequence: nothing of a session is before it."""
     wrap = memory[channel_base(memory, memory[stream + S_CHANNEL]) + C_WRAP]
     return 1 + lap_start(wrap, sequence)
 
 
-@kernel
+@direct
 def on_wire(memory: Words, channel: int, sequence: int) -> int:
     """Return a sequence of a channel as it is on the wire."""
     return sequence - lap_start(memory[channel_base(memory, channel) + C_WRAP], sequence)
 
 
-@kernel
+@direct
 def nearest(wrap: int, sequence: int, to: int) -> int:
     """Return which of all sequences that are the same on the wire is nearest to one that is known."""
     found = sequence + lap_start(wrap, to)

@@ -407,19 +407,35 @@ def mix(value: int, seed: int) -> int:
     return h ^ shift_right(h, 31)
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
+def _stir(value: int, factor: int) -> int:
+    value = multiply(value, factor)
+    return value ^ shift_right(value, 29)
+
+
+@direct
 def hash_bytes(data: Bytes, start: int, end: int) -> int:
-    """Hash data[start:end] to 64 bits: tells a duplicate from a conflict, not a defence against a forger."""
-    h = multiply(end - start + 1, HASH_PRIME)
-    g = h ^ MIX_1
+    """Hash data[start:end] to 64 bits: tells a duplicate from a conflict, not a defence against a forger.
+
+    Four sums side by side, none of which waits for another; what is left of the last 32 bytes is read as the last 16.
+    """
+    a = multiply(end - start + 1, HASH_PRIME)
+    b, c, d = a ^ MIX_1, a ^ MIX_2, ~a
     at = start
-    while at + 16 <= end:
-        h = multiply(h ^ load_le64(data, at), MIX_1)
-        g = multiply(g ^ load_le64(data, at + 8), MIX_2)
-        h ^= shift_right(h, 29)
-        g ^= shift_right(g, 31)
-        at += 16
-    while at < end:
-        h = multiply(h ^ load_u8(data, at), HASH_PRIME)
-        at += 1
-    return mix(h, g)
+    while at + 32 <= end:
+        a = _stir(a ^ load_le64(data, at), MIX_1)
+        b = _stir(b ^ load_le64(data, at + 8), MIX_2)
+        c = _stir(c ^ load_le64(data, at + 16), MIX_1)
+        d = _stir(d ^ load_le64(data, at + 24), MIX_2)
+        at += 32
+    if at + 16 <= end:
+        a = _stir(a ^ load_le64(data, at), MIX_1)
+        b = _stir(b ^ load_le64(data, at + 8), MIX_2)
+    if end - start >= 16:
+        c = _stir(c ^ load_le64(data, end - 16), MIX_1)
+        d = _stir(d ^ load_le64(data, end - 8), MIX_2)
+    else:
+        while at < end:
+            a = multiply(a ^ load_u8(data, at), HASH_PRIME)
+            at += 1
+    return mix(a ^ multiply(b, HASH_PRIME), multiply(c, MIX_1) ^ multiply(d, MIX_2))

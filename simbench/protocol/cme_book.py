@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from numba import types
 
 from simbench import event
-from simbench.kernel.pure import kernel_as, unsigned
+from simbench.kernel.pure import direct_as, unsigned
 from simbench.protocol.cme_fields import MESSAGE, fill, find_group, get, get_or, get_price, take, take_or, take_price
 from simbench.protocol.cme_layout import (
     ACTION,
@@ -56,7 +56,7 @@ ORDER_KIND: Final = types.int64(types.int64, types.int64)
 BOOK_ORDERS: Final = types.int64(*MESSAGE.args, types.int64, types.int64, types.int64)
 
 
-@kernel_as(SIDE_OF)
+@direct_as(SIDE_OF)
 def side_of(entry_type: int) -> int:
     """Return the side of an entry type: '0' bid, '1' offer, 'E' and 'F' the implied ones."""
     if entry_type | 1 == 49:  # no branch between bid and offer, which alternate at random
@@ -66,7 +66,7 @@ def side_of(entry_type: int) -> int:
     return NOT_A_SIDE
 
 
-@kernel_as(ORDER_KIND)
+@direct_as(ORDER_KIND)
 def _order_kind(action: int, side: int) -> int:
     if side < event.BID or side > event.ASK:
         return event.NOTE
@@ -77,7 +77,7 @@ def _order_kind(action: int, side: int) -> int:
     return event.DELETE if action == 2 else event.NOTE
 
 
-@kernel_as(BOOK_ORDERS)
+@direct_as(BOOK_ORDERS)
 def _decode_orders(
     data: Bytes,
     body: int,
@@ -117,7 +117,7 @@ def _decode_orders(
     return count
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def decode_book(
     data: Bytes,
     body: int,
@@ -168,7 +168,7 @@ def decode_book(
     return count
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def decode_order_book(
     data: Bytes,
     body: int,
@@ -206,7 +206,7 @@ def decode_order_book(
     return count
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def decode_snapshot(
     data: Bytes,
     body: int,
@@ -259,7 +259,7 @@ def decode_snapshot(
     return count
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def decode_order_snapshot(
     data: Bytes,
     body: int,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from numba import types
 
 from simbench import event
-from simbench.kernel.pure import kernel_as, load_le64, load_u8, shift_right, unsigned
+from simbench.kernel.pure import direct_as, load_le64, load_u8, shift_right, unsigned
 from simbench.protocol.cme_layout import (
     BLOCK_END,
     BLOCK_SHIFT,
@@ -67,21 +67,21 @@ MESSAGE: Final = types.int64(
 )  # a kind of message's decoder
 
 
-@kernel_as(GET)
+@direct_as(GET)
 def get(data: Bytes, at: int, state: Words, slot: int) -> int:
     """Load the field of a slot from a block that is known to have it; an unsigned index is not tested for its sign."""
     word = load_le64(data, at + state[unsigned(slot + END)] - 8) >> state[unsigned(slot + SHIFT)]
     return int(word & state[unsigned(slot + MASK)] | state[unsigned(slot + CONSTANT)])
 
 
-@kernel_as(GET_OR)
+@direct_as(GET_OR)
 def get_or(data: Bytes, at: int, state: Words, slot: int, default: int) -> int:
     """Load the field of a slot as `get` does; the default where it is null."""
     value = get(data, at, state, slot)
     return default if value == state[unsigned(slot + NULL)] else value
 
 
-@kernel_as(SCALED)
+@direct_as(SCALED)
 def _scaled(value: int, state: Words, slot: int) -> int:
     if value == state[unsigned(slot + NULL)]:
         return event.NO_PRICE
@@ -92,13 +92,13 @@ def _scaled(value: int, state: Words, slot: int) -> int:
     return int(value * state[unsigned(slot + MULTIPLIER)])
 
 
-@kernel_as(GET)
+@direct_as(GET)
 def get_price(data: Bytes, at: int, state: Words, slot: int) -> int:
     """Load a decimal at 1e-9; NO_PRICE where it is null. One that does not fit is cut to the largest and counted."""
     return _scaled(get(data, at, state, slot), state, slot)
 
 
-@kernel_as(TAKE)
+@direct_as(TAKE)
 def take(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
     """Load the field of a slot from the block data[at:at + length]; its null where this message does not have it."""
     if state[unsigned(slot + END)] > length or version < state[unsigned(slot + SINCE)]:
@@ -106,20 +106,20 @@ def take(data: Bytes, at: int, length: int, version: int, state: Words, slot: in
     return get(data, at, state, slot)
 
 
-@kernel_as(TAKE_OR)
+@direct_as(TAKE_OR)
 def take_or(data: Bytes, at: int, length: int, version: int, state: Words, slot: int, default: int) -> int:
     """Load the field of a slot as `take` does; the default where it is null."""
     value = take(data, at, length, version, state, slot)
     return default if value == state[unsigned(slot + NULL)] else value
 
 
-@kernel_as(TAKE)
+@direct_as(TAKE)
 def take_price(data: Bytes, at: int, length: int, version: int, state: Words, slot: int) -> int:
     """Load a decimal as `get_price` does, where the message has it."""
     return _scaled(take(data, at, length, version, state, slot), state, slot)
 
 
-@kernel_as(TEXT)
+@direct_as(TEXT)
 def take_text(data: Bytes, at: int, length: int, state: Words, slot: int, first: int) -> int:
     """Load up to 8 characters of a text from its character `first` on, packed big-endian and padded with zeros."""
     end = state[slot + END]
@@ -133,17 +133,17 @@ def take_text(data: Bytes, at: int, length: int, state: Words, slot: int, first:
     return packed
 
 
-@kernel_as(HEAD_FIELD)
+@direct_as(HEAD_FIELD)
 def _block_length(data: Bytes, at: int, state: Words, group: int) -> int:
     return shift_right(load_le64(data, at + state[group + BLOCK_END] - 8), state[group + BLOCK_SHIFT])
 
 
-@kernel_as(HEAD_FIELD)
+@direct_as(HEAD_FIELD)
 def _number(data: Bytes, at: int, state: Words, group: int) -> int:
     return shift_right(load_le64(data, at + state[group + NUMBER_END] - 8), state[group + NUMBER_SHIFT])
 
 
-@kernel_as(CHECK)
+@direct_as(CHECK)
 def check_blocks(data: Bytes, body: int, behind: int, block: int, version: int, state: Words, row: int) -> int:
     """Check that the root block and every group that the schema knows lie inside a message; 0 or why not."""
     at = body + block
@@ -170,7 +170,7 @@ def check_blocks(data: Bytes, body: int, behind: int, block: int, version: int, 
     return 0
 
 
-@kernel_as(FIND)
+@direct_as(FIND)
 def find_group(
     data: Bytes, at: int, behind: int, version: int, state: Words, row: int, wanted: int
 ) -> tuple[int, int, int]:
@@ -189,7 +189,7 @@ def find_group(
     return at, length, number
 
 
-@kernel_as(FILL)
+@direct_as(FILL)
 def fill(out: Record, kind: int, instrument: int, report: int, time: int, state: Words) -> None:
     """Start an event: what all of them have, and of the rest that nothing is said."""
     out["kind"] = kind

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Final
 from numba import types
 
 from simbench import event
-from simbench.kernel.pure import kernel_as, load_le16, load_le32, load_le64
+from simbench.kernel.pure import direct_as, load_le16, load_le32, load_le64
 from simbench.protocol.cme_book import decode_book, decode_order_book, decode_order_snapshot, decode_snapshot
 from simbench.protocol.cme_fields import MESSAGE, check_blocks, fill, take, take_or
 from simbench.protocol.cme_layout import (
@@ -117,7 +117,7 @@ FIT: Final = types.int64(DATA, types.int64, types.int64)
 FAIL: Final = types.int64(WORDS, types.int64, types.int64)
 
 
-@kernel_as(ROW)
+@direct_as(ROW)
 def _row(data: Bytes, at: int, state: Words) -> int:
     """Return the row of a message's template; NO_ROW where the schema does not have it."""
     template = load_le16(data, at + 4)
@@ -126,7 +126,7 @@ def _row(data: Bytes, at: int, state: Words) -> int:
     return int(state[ROWS + template])
 
 
-@kernel_as(FIT)
+@direct_as(FIT)
 def _fit(data: Bytes, at: int, end: int) -> int:
     """Return 0 where messages fill data[at:end] exactly, by the sizes that they say; else what is wrong."""
     while at < end:
@@ -139,7 +139,7 @@ def _fit(data: Bytes, at: int, end: int) -> int:
     return 0 if at == end else TRUNCATED
 
 
-@kernel_as(FRAME_SIGNATURE)
+@direct_as(FRAME_SIGNATURE)
 def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> int:
     """Read the packet's head, see protocol/contract.py; a packet is the whole datagram, and messages fill it exactly.
 
@@ -168,7 +168,7 @@ def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> i
     return 0
 
 
-@kernel_as(FAIL)
+@direct_as(FAIL)
 def _fail(state: Words, code: int, count: int) -> int:
     """Note what was wrong behind so many events: the packet is one unit, and that is lost."""
     state[ERROR] = code
@@ -176,7 +176,7 @@ def _fail(state: Words, code: int, count: int) -> int:
     return -1 - count
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def _message(
     data: Bytes,
     body: int,
@@ -210,7 +210,7 @@ def _message(
     return count
 
 
-@kernel_as(DECODE_SIGNATURE)
+@direct_as(DECODE_SIGNATURE)
 def decode(data: Bytes, start: int, end: int, skip: int, state: Words, events: Records) -> int:
     """Turn a packet's messages into events, see protocol/contract.py. A packet is one unit: skipped, it is nothing."""
     if skip > 0:

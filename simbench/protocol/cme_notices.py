@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from simbench import event
-from simbench.kernel.pure import kernel_as, unsigned
+from simbench.kernel.pure import direct_as, unsigned
 from simbench.protocol.cme_fields import MESSAGE, fill, find_group, take, take_or, take_price, take_text
 from simbench.protocol.cme_layout import (
     ACTION,
@@ -54,7 +54,7 @@ REAL_BOOK: Final = 0x47_42_58_00_00_00_00_00  # "GBX", packed: its market depth 
 IMPLIED_BOOK: Final = 0x47_42_49_00_00_00_00_00  # "GBI"
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def decode_entries(
     data: Bytes,
     body: int,
@@ -106,7 +106,7 @@ def decode_entries(
     return count
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def decode_definition(
     data: Bytes,
     body: int,
@@ -147,7 +147,7 @@ def decode_definition(
     return count + 1
 
 
-@kernel_as(MESSAGE)
+@direct_as(MESSAGE)
 def decode_status(
     data: Bytes,
     body: int,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from numba import njit
 
-from simbench.kernel.pure import kernel, load_be16, load_be64
+from simbench.kernel.pure import direct, load_be16, load_be64
 from simbench.protocol.contract import BAD_HEADER, END_OF_SESSION, HEARTBEAT, TRUNCATED
 from simbench.protocol.rewriting import Number, Rewriting
 from simbench.protocol.sessions import intern_session, sessions_met
@@ -76,7 +76,7 @@ def read_header(data: Bytes, start: int, end: int, words: Words, sessions: int, 
     return 0
 
 
-@kernel
+@direct
 def whole(data: Bytes, at: int, end: int, units: int) -> int:
     """Return how many of so many messages, each behind its length, lie whole in data[at:end]."""
     for unit in range(units):

@@ -17,7 +17,7 @@ from numba import njit
 from simbench import event
 from simbench.errors import SimbenchError
 from simbench.kernel.pure import (
-    kernel_as,
+    direct_as,
     load_be16,
     load_be32,
     load_be48,
@@ -154,7 +154,7 @@ SELL: Final = ord("S")
 NOT_PRINTED: Final = ord("N")
 
 
-@kernel_as(FRAME_SIGNATURE)
+@direct_as(FRAME_SIGNATURE)
 def frame(data: Bytes, start: int, end: int, state: Words, header: Records) -> int:
     """Read a MoldUDP64 header, see protocol/contract.py. A packet whose messages do not fit into it is malformed."""
     status = read_header(data, start, end, state, SESSIONS, header)
@@ -200,7 +200,7 @@ def decode_rest(data: Bytes, at: int, out: Records) -> None:
         out["orders"] = load_be16(data, at + LOCATE)
 
 
-@kernel_as(DECODE_SIGNATURE)
+@direct_as(DECODE_SIGNATURE)
 def decode(data: Bytes, start: int, end: int, skip: int, state: Words, events: Records) -> int:
     """Turn a packet's messages into events, see protocol/contract.py. The body starts at MoldUDP64's count."""
     midnight, sequence = state[MIDNIGHT], state[SEQUENCE]

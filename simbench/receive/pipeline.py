@@ -47,7 +47,7 @@ from simbench.feed.sequencer import (
 )
 from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD
 from simbench.kernel.host import monotonic_ns
-from simbench.kernel.pure import hash_bytes, kernel, kernel_as
+from simbench.kernel.pure import direct, direct_as, hash_bytes
 from simbench.protocol.contract import (
     DATA,
     DECODE_FUNCTION,
@@ -204,7 +204,7 @@ def new_words(*, batch: int, verify: bool, flows: int = 0) -> Words:
     return words
 
 
-@kernel
+@direct
 def deliver(
     data: Bytes,
     start: int,
@@ -274,7 +274,7 @@ def deliver(
         words[STOPPING] = 1
 
 
-@kernel_as(SIGNATURE)
+@direct_as(SIGNATURE)
 def advance(
     data: Bytes,
     frames: Records,

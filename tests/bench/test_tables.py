@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,17 +13,25 @@ from rich.console import Console
 
 from simbench.bench.figures import FIGURES
 from simbench.bench.handler_time import FEEDS, HandlerTime
+from simbench.bench.offline_cme import WINDOWS, Flow, OfflineCme
+from simbench.bench.offline_cme import measure as measure_cme
 from simbench.bench.offline_itch import OfflineItch, compare
+from simbench.bench.offline_scale import Filled, Scale, used_bytes
 from simbench.bench.queues import MOVED, PINNED, TORN, UNPINNED, WHOLE, Queues
+from simbench.bench.reading import GZIP, INDEX, PLAIN, READ, Reading, take, take_by_dpkt
 from simbench.bench.replay_timing import NULLS, OURS, OURS_FASTER, RUN, SPINNER, SPINNER_FASTER, ReplayTiming
 from simbench.bench.report import Range, Report, Section, Target, interval, markdown, show
 from simbench.bench.stamping import Recorded, score
 from simbench.bench.wire_equality import Way, WireEquality, differences
 from simbench.bench.wire_to_application import spread_evenly
+from simbench.book.books import Books
+from simbench.book.layout import BookChannel
 from simbench.capture.reader import open_capture
 from simbench.cli import cli
 from simbench.errors import SimbenchError
+from simbench.event import LEVEL_NEW, LEVEL_OVERLAY
 from simbench.measure.histogram import Histogram
+from simbench.receive.offline import Offline, open_source
 from simbench.session.repeats import Cell, Measured
 from simbench.synth.scenario import generate
 
@@ -115,6 +124,56 @@ def test_the_gap_error_is_compared_with_tcpreplay() -> None:
     section = _timing("tcpreplay 4.4.3").section()
     assert [target.found.median for target in section.targets] == [1.0, 1.0, 0.1, 0.1]
     assert [target.met for target in section.targets] == [True, False, True, True]
+
+
+def test_a_burst_has_to_reach_ten_million_entries_a_second() -> None:
+    """Entries over processor time, the median of the repeats; a packet is counted once, whatever its copies."""
+    flows = {name: Flow(entries=3_000_000, packets=1_000_000, seconds=[0.4, 0.25, 0.2]) for name in WINDOWS}
+    section = OfflineCme(flows).section()
+    assert section.rows[0][1:] == ("3.0", "12.00 (7.50 to 15.00)", "250")
+    assert [target.met for target in section.targets] == [True]
+
+
+def test_entries_of_books_are_counted_once_for_both_lines(tmp_path: Path) -> None:
+    """As many as the changes of levels that one line alone brings."""
+    made = generate("calm", tmp_path / "day.pcap", "cme.mdp3", messages=3000, snapshots=0.0)
+    (tmp_path / "feed.toml").write_text(made.feed, encoding="utf-8")
+    kinds: list[int] = []
+    source = open_source(tmp_path / "day.pcap")
+    Offline(source, only_line="A", on_events=lambda _, events: kinds.extend(events["kind"].tolist())).advance()
+    found = measure_cme(tmp_path / "day.pcap", 2)
+    assert found.entries == sum(LEVEL_NEW <= kind <= LEVEL_OVERLAY for kind in kinds) > 1000
+    assert (found.packets, len(found.seconds)) == (made.datagrams, 1)
+
+
+def test_dpkt_and_simbench_read_the_same_frames(tmp_path: Path) -> None:
+    """Plain and compressed, by both; dpkt stops when it is told to."""
+    plain, packed = tmp_path / "day.pcap", tmp_path / "day.pcap.gz"
+    made = generate("calm", plain, messages=2000, lines=1)
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    for path in (plain, packed):
+        for index in (False, True):
+            assert made.frames == take(path, index=index) == take_by_dpkt(path, 10**9, index=index)
+    assert take_by_dpkt(plain, 7, index=True) == 7
+
+
+def test_a_reader_is_compared_with_dpkt_on_the_plain_file() -> None:
+    """Frames a second of each, and gigabytes by the size of a frame."""
+    rates = {(kind, work): [2e7] for kind in (PLAIN, GZIP) for work in (READ, INDEX)}
+    section = Reading(100.0, rates, {key: [4e5] for key in rates}).section()
+    assert section.rows[:2] == (
+        ("pcap", "simbench, reading", "20.00 (20.00 to 20.00)", "2.00"),
+        ("pcap", "dpkt, reading", "0.40 (0.40 to 0.40)", "0.04"),
+    )
+    assert [target.met for target in section.targets] == [True, False]
+
+
+def test_bytes_of_an_order_leave_out_what_was_never_handed_out() -> None:
+    """Room that nobody has used costs no memory, and does not count."""
+    small, large = (Books.create([BookChannel("x", -4)], orders=room, levels=64, seed=1) for room in (64, 4096))
+    spare = [len(books.memory) * 8 - used_bytes(books.memory) for books in (small, large)]
+    assert spare[1] - spare[0] == (4096 - 64) * 64
+    assert Scale((Filled(8, 10, 99.6, [100.0, 120.0]),)).section().rows == (("8", "10", "110 (100 to 120)", "100"),)
 
 
 def test_a_missing_book_is_told() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from book_events import AB, CD, LEVEL, ORDER, PRICE, add, events, level, on
+from book_events import AB, CD, LEVEL, ORDER, PRICE, Pair, add, events, level, on
 
 from simbench import event
 from simbench.book import engine, layout
@@ -261,6 +261,16 @@ def test_check_finds_what_is_broken_and_shows_the_insides() -> None:
             books.check()
         memory[word] = whole
     books.check()
+
+
+def test_orders_beside_levels_by_number_are_found_in_every_place_of_a_batch() -> None:
+    """What was looked up ahead of an event belongs to that event, also where the looks differ from kind to kind."""
+    pair = Pair(LEVEL)
+    levels = flow(300, 5)
+    levels["kind"] = np.random.default_rng(3).integers(event.LEVEL_NEW, event.LEVEL_OVERLAY + 1, 300)
+    mixed = np.concatenate([flow(300, 4), levels])[np.random.default_rng(6).permutation(600)]
+    pair.apply(mixed)
+    pair.agree()
 
 
 SMALL = """
