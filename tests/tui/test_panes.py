@@ -221,10 +221,18 @@ async def test_names_and_numbers_of_any_size_leave_the_layout_alone(
                 assert all(pane.render_line(y).text.isprintable() for y in range(pane.size.height))
 
 
-async def test_ascii_draws_with_ascii_alone(make_app: Callable[..., BenchApp]) -> None:
-    """Every pane, the strip and the footer."""
-    for size in SIZES:
-        assert (await shown(make_app, moment(), size, ascii_only=True)).isascii()
+@pytest.mark.parametrize("size", SIZES)
+async def test_ascii_draws_with_ascii_alone(make_app: Callable[..., BenchApp], size: tuple[int, int]) -> None:
+    """On every screen, every pane, the strip and the footer."""
+    app = make_app(ascii_only=True)
+    async with app.run_test(size=size) as pilot:
+        for key in "12345":
+            await pilot.press(key)
+            app.sample()
+            app.sample()
+            await pilot.pause()
+            lines = [strip.text for strip in app.screen._compositor.render_strips(app.screen.size)]
+            assert [line for line in lines if not line.isascii()] == []
 
 
 async def test_a_moment_that_changes_nothing_paints_nothing(make_app: Callable[..., BenchApp]) -> None:
