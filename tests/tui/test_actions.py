@@ -7,6 +7,7 @@ before and true afterwards. The key, a click on the footer and the palette are t
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -26,7 +27,6 @@ from textual.widgets import Input, OptionList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from moments import FixedSource
     from simbench_tui import BenchApp
@@ -166,6 +166,12 @@ async def test_every_action_of_the_palette_does_what_it_says(
         await pilot.pause()
         await pilot.pause()
         assert DOES[action](app, control)
+
+
+def test_every_key_is_documented() -> None:
+    """In docs/terminal.md, as the footer writes it."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "terminal.md").read_text(encoding="utf-8")
+    assert [key.shown for key in KEYS if f"`{key.shown}`" not in page] == []
 
 
 async def test_without_a_replayer_nothing_is_offered_that_needs_one(make_app: Callable[..., BenchApp]) -> None:

@@ -171,6 +171,11 @@ class BenchApp(App[None]):
         self._tell()
 
     @property
+    def latest(self) -> Snapshot | None:
+        """The last moment that was heard of, whether it is shown or the view is frozen."""
+        return self._latest
+
+    @property
     def bench(self) -> BenchScreen:
         """The screen of panes that is shown, whatever lies above it."""
         screen = self.screen_stack[0]
