@@ -40,7 +40,7 @@ async def take() -> None:
     plan = Plan(wire="ring", wait="block", watched=True, faults=FAULTS, loops=0)
     with Session(open_source(capture_of(CAPTURE)), plan) as session:
         session.wait_until_ready()
-        app = BenchApp(session.reader(), session.control, ascii_only=False, folder=HERE)
+        app = BenchApp(session, session.control, ascii_only=False, folder=HERE)
         async with app.run_test(size=SIZE) as pilot:
 
             async def until(so: Callable[[Snapshot], bool]) -> None:

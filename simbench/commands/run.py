@@ -172,7 +172,7 @@ def _show(session: Any) -> None:
 
     session.wait_until_ready()
     os.nice(POLITE)
-    show_terminal(session.reader(), session.control)
+    show_terminal(session, session.control)
     session.stop()
 
 
