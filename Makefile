@@ -1,11 +1,11 @@
 # make setup: .venv with everything; make demo: see it run; make test: prove it; make bench: the figures of the README;
-# make fuzz: ten million damaged datagrams.
+# make fuzz: ten million damaged datagrams; make pictures: those of docs/terminal.md, from a real run.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench fuzz clean
+.PHONY: setup demo test lint bench fuzz pictures clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,9 @@ bench: setup
 
 fuzz: setup
 	@$(BIN)/python tests/fuzz/run.py
+
+pictures: setup
+	@$(BIN)/python docs/pictures/make.py
 
 clean:
 	rm -rf $(VENV)

@@ -29,7 +29,12 @@ METHOD: Final = (
     "millisecond; there a message has 1.4 entries on average, here 0.8."
 )
 HEADER: Final = ("capture", "entries a packet", "M entries/s, median (low to high)", "ns a packet, both copies")
-WINDOWS: Final = {"one message a packet": 0, "as recorded, on average": 25_000, "as in the busiest 10 ms": 70_000}  # ns
+WINDOWS: Final = {
+    "one message a packet": 0,
+    "as recorded, on average": 25_000,
+    "as in the busiest 10 ms": 70_000,
+    "as in the busiest ms": 270_000,
+}  # ns
 BURST: Final = "as in the busiest 10 ms"
 MESSAGES: Final = 1_000_000
 RATE: Final = 100_000.0

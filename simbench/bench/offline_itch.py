@@ -29,6 +29,7 @@ INSTRUMENTS: Final = 8_000
 LIVE_ORDERS: Final = 1_000_000
 RATE: Final = 100_000.0  # messages a second: about two share a datagram
 BOUND: Final = 1.0
+LEVELS_BOUND: Final = 1.3  # where nobody needs queues
 
 
 @dataclass
@@ -72,7 +73,11 @@ class OfflineItch:
         if self.theirs:
             rows.append(_row(f"itch-book {self.peer}", self.theirs, "BinaryFILE", self.binary_bytes))
             ratio = Range.of_ratios(self.ours, self.theirs)
-            targets = (Target("rate, simbench / itch-book", ratio, BOUND, at_most=False),)
+            targets = (
+                Target("rate, simbench / itch-book, queues of orders built", ratio, BOUND, at_most=False),
+                Target("the same, asked of levels and best prices alone", ratio, LEVELS_BOUND, at_most=False),
+            )
+            notes.append("there is no mode without queues here: what levels and best prices cost is what all cost")
             notes.append(self._verdict())
         else:
             notes.append("itch-book is not installed here: no ratio and no comparison (pip install 'simbench[peers]')")

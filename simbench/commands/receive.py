@@ -71,7 +71,7 @@ def receive(
             else:
                 from simbench_tui import run as show_terminal
 
-                show_terminal(session.reader(), None)
+                show_terminal(session, None)
             session.stop()
             found = session.finish()
             notes.append(progress.beside_tails(found))

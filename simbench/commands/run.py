@@ -176,7 +176,7 @@ def _show(session: Any) -> None:
 
     session.wait_until_ready()
     stay_polite(cores()[1])
-    show_terminal(session.reader(), session.control)
+    show_terminal(session, session.control)
     session.stop()
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simbench.measure.reader import Reader
+    from simbench.measure.snapshot import Snapshot
 
 GRACE_S: Final = 10.0  # for a process that was told to end
 LOOK_S: Final = 0.05
@@ -138,6 +139,20 @@ class Processes:
         """Wait until the receiver takes frames, or a process has failed."""
         while self.running() and self.telemetry[telemetry.STATE] == telemetry.STARTING:
             self.wait(LOOK_S)
+
+    def snapshot(self, instrument_index: int | None = None, others: Sequence[int] = ()) -> Snapshot:
+        """Take a snapshot as the reader does, which knows by then of a process that has failed.
+
+        Args:
+            instrument_index: whose book to show; None that of the most active instrument.
+            others: whose books to show beside it.
+        """
+        self.running()
+        return self.reader().snapshot(instrument_index, others)
+
+    def reader(self) -> Reader:
+        """Return who takes snapshots of this run."""
+        raise NotImplementedError
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Wait for the end and return what each process found.

@@ -58,6 +58,21 @@ def test_killed_process_ends_the_run_with_one_line(
     assert run_quietly(open_source(itch), speed="max", **some_wire)["book"]["messages"]["total"] == 2000
 
 
+@pytest.mark.parametrize(("victim", "name"), [("replay", "replayer"), ("receive", "receiver")])
+def test_snapshots_of_a_run_tell_which_process_was_killed(
+    victim: str, name: str, slow: Path, nothing_left: None
+) -> None:
+    """A terminal, which asks for nothing else, says why the run has failed; and the other process ends."""
+    with Session(open_source(slow), Plan(speed="1", wire="ring")) as session:
+        under_way(session)
+        killed = session.child(victim)
+        assert killed is not None
+        killed.kill()
+        assert until(lambda: session.snapshot().phase is Phase.FAILED)
+        assert session.snapshot().reason == f"the {name} was killed by SIGKILL"
+        assert until(lambda: not session.running())
+
+
 def test_killed_parent_takes_its_children_with_it(
     wire: dict[str, str], slow: Path, itch: Path, nothing_left: None
 ) -> None:

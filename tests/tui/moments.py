@@ -194,11 +194,13 @@ class RecordingControl:
 
     def __init__(self, *, full: bool = False) -> None:
         self.calls: list[tuple[object, ...]] = []
+        self.keywords: list[dict[str, object]] = []  # of those that had any
         self._full = full
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        def call(*arguments: object) -> int:
+        def call(*arguments: object, **keywords: object) -> int:
             self.calls.append((name, *arguments))
+            self.keywords += [keywords] if keywords else []
             return 0 if self._full else len(self.calls)
 
         return call

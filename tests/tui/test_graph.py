@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simbench_tui.columns import Column, choose
 from simbench_tui.glyphs import ASCII, UNICODE, ascii_wanted
-from simbench_tui.graph import area, bar, braille, round_up
+from simbench_tui.graph import area, bar, braille, round_up, stacked
 from simbench_tui.histogram import axis, columns, decades
 from simbench_tui.history import spread
 
@@ -30,6 +30,11 @@ def test_braille_has_two_values_a_cell() -> None:
     """Left and right column of dots."""
     assert braille([1.0, 0.5], 1) == ["⣧"]
     assert braille([0.0, 0.0], 2) == [" ", " "]
+
+
+def test_a_stack_is_solid_below_and_shaded_above() -> None:
+    """The lower part in eighths, the upper in whole cells; nothing where there is nothing."""
+    assert stacked([0.5, 0.25, 0.0], [1.0, 0.5, 0.0], 2, UNICODE.levels, "░") == ["░  ", "█▄ "]
 
 
 @given(st.floats(0, 1), st.integers(0, 40))

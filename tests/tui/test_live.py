@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from simbench_tui.messages import Sampled, SourceFailed
 from simbench_tui.sampler import Sampler
-from simbench_tui.terminal import Lasting, lasting
+from simbench_tui.terminal import Lasting, lasting, only_after_stops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,3 +109,22 @@ def test_textual_gets_the_lasting_file_and_everybody_else_the_old_one() -> None:
     with lasting():
         assert isinstance(sys.__stderr__, Lasting)
     assert sys.__stderr__ is before
+
+
+def test_a_process_that_was_not_stopped_does_not_go_on_a_second_time() -> None:
+    """A closed session sends SIGCONT to who was running; only after SIGTSTP it means what it says."""
+    numbers = (signal.SIGTSTP, signal.SIGCONT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    got: list[int] = []
+    try:
+        for number in numbers:
+            signal.signal(number, lambda number, _frame: got.append(number))
+        give_back = only_after_stops()
+        for number in (signal.SIGCONT, signal.SIGTSTP, signal.SIGCONT, signal.SIGCONT):
+            signal.raise_signal(number)
+        assert got == [signal.SIGTSTP, signal.SIGCONT]
+        give_back()
+        assert {signal.getsignal(number) for number in numbers} == {signal.SIG_DFL}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

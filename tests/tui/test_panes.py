@@ -77,6 +77,21 @@ async def test_a_failed_run_says_why(make_app: Callable[..., BenchApp]) -> None:
     assert "1025.50" in screen
 
 
+@pytest.mark.parametrize(("expected", "phase"), [("✗ gone", Phase.FAILED), ("· ended", Phase.ENDED)])
+async def test_a_process_that_is_gone_says_whether_it_should_be(
+    make_app: Callable[..., BenchApp], expected: str, phase: Phase
+) -> None:
+    """After the end of a run both processes are; before, that is a failure."""
+    processes = tuple(replace(process, share=-1.0) for process in moment().processes[:1])
+    app = make_app(source=FixedSource(moment(phase=phase, processes=processes)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("5")
+        app.sample()
+        await pilot.pause()
+        pane = app.screen.query_one("#processors", Pane)
+        assert expected in "\n".join(pane.render_line(y).text for y in range(pane.size.height))
+
+
 async def test_an_ended_run_says_so(make_app: Callable[..., BenchApp]) -> None:
     """With the replayer's reason."""
     screen = await shown(make_app, moment(phase=Phase.ENDED, reason="end of the capture"))
@@ -221,10 +236,18 @@ async def test_names_and_numbers_of_any_size_leave_the_layout_alone(
                 assert all(pane.render_line(y).text.isprintable() for y in range(pane.size.height))
 
 
-async def test_ascii_draws_with_ascii_alone(make_app: Callable[..., BenchApp]) -> None:
-    """Every pane, the strip and the footer."""
-    for size in SIZES:
-        assert (await shown(make_app, moment(), size, ascii_only=True)).isascii()
+@pytest.mark.parametrize("size", SIZES)
+async def test_ascii_draws_with_ascii_alone(make_app: Callable[..., BenchApp], size: tuple[int, int]) -> None:
+    """On every screen, every pane, the strip and the footer."""
+    app = make_app(ascii_only=True)
+    async with app.run_test(size=size) as pilot:
+        for key in "12345":
+            await pilot.press(key)
+            app.sample()
+            app.sample()
+            await pilot.pause()
+            lines = [strip.text for strip in app.screen._compositor.render_strips(app.screen.size)]
+            assert [line for line in lines if not line.isascii()] == []
 
 
 async def test_a_moment_that_changes_nothing_paints_nothing(make_app: Callable[..., BenchApp]) -> None:

@@ -32,7 +32,7 @@ from simbench_tui.sampler import Sampler, take
 from simbench_tui.saving import file_name, save_json
 from simbench_tui.screen import BenchScreen
 from simbench_tui.screens import BY_NAME
-from simbench_tui.terminal import lasting
+from simbench_tui.terminal import lasting, only_after_stops
 from simbench_tui.themes import THEMES, missing_variables
 from simbench_tui.touch import Quotes
 
@@ -95,6 +95,7 @@ class BenchApp(App[None]):
         self._latest: Snapshot | None = None
         self._frozen: Snapshot | None = None
         self._handlers: dict[signal.Signals, Any] = {}
+        self._give_back: Callable[[], None] = lambda: None
         for name, screen in BY_NAME.items():
             self.add_mode(name, lambda screen=screen: screen(self._glyphs, steering=control is not None))  # type: ignore[misc]
         for theme in THEMES:
@@ -113,6 +114,8 @@ class BenchApp(App[None]):
         for number in _SIGNALS:
             self._handlers[number] = signal.getsignal(number)
             loop.add_signal_handler(number, self.exit)
+        if not self.is_headless:
+            self._give_back = only_after_stops()
         # What exists now lives to the end: keep the collector from walking over it in the middle of an update.
         gc.freeze()
         self.set_interval(WATCH_INTERVAL_S, self.watch_news)
@@ -122,6 +125,7 @@ class BenchApp(App[None]):
         """Stop taking snapshots."""
         if self._sampler is None:
             return
+        self._give_back()
         self._sampler.stop()
         loop = asyncio.get_running_loop()
         for number, handler in self._handlers.items():
@@ -165,6 +169,11 @@ class BenchApp(App[None]):
     def watch_news(self) -> None:
         """Say so when snapshots stay away."""
         self._tell()
+
+    @property
+    def latest(self) -> Snapshot | None:
+        """The last moment that was heard of, whether it is shown or the view is frozen."""
+        return self._latest
 
     @property
     def bench(self) -> BenchScreen:

@@ -56,6 +56,9 @@ ERRAND_LEAD_S: Final = 0.15
 HISTOGRAM_ROWS_MIN: Final = 2
 """Rows below which a histogram says nothing that the table does not: then the table has the room."""
 
+HISTOGRAM_SHARE_FROM: Final = 16
+"""Rows from which a third is the histogram's: below, each stage in figures is worth more than a row of it."""
+
 STAGES_MIN: Final = 7
 """Stages in figures below a histogram; where not even these have room, they are worth more than the picture."""
 

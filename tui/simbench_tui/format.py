@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
@@ -18,6 +19,7 @@ _DURATIONS: Final = (
     (3_600 * SECOND, "h "),
     (86_400 * SECOND, "d "),
 )
+_SPELT: Final = 4096  # prices and sizes kept as text: a ladder is the same ten times a second but for a few
 _SCALES: Final = ("", "k", "M", "G", "T", "P", "E")
 
 
@@ -65,6 +67,7 @@ def percent(share: float) -> str:
     return number(f"{100 * share:.1f} %", 7)
 
 
+@lru_cache(_SPELT)
 def decimals(mantissa: int, exponent: int) -> int:
     """How many decimals mantissa x 10^exponent needs to be exact."""
     places = max(-exponent, 0)
@@ -76,6 +79,7 @@ def decimals(mantissa: int, exponent: int) -> int:
     return places
 
 
+@lru_cache(_SPELT)
 def exact(mantissa: int, exponent: int, places: int = 0) -> str:
     """The product mantissa x 10^exponent, exact, with at least `places` decimals."""
     needed = decimals(mantissa, exponent)

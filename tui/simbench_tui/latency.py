@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench_tui.columns import Column, choose
-from simbench_tui.constants import CALM_NS, HISTOGRAM_ROWS_MIN, STAGES_MIN
+from simbench_tui.constants import CALM_NS, HISTOGRAM_ROWS_MIN, HISTOGRAM_SHARE_FROM, STAGES_MIN
 from simbench_tui.format import count, duration
 from simbench_tui.graph import area
 from simbench_tui.histogram import axis, column_of, columns, decades
@@ -48,9 +48,8 @@ class Latency(Pane):
         if not stages:
             return self.centred("no latency measured yet", width, height)
         stage = chosen_stage(stages, self.look.stage)
-        room = (
-            height - HISTOGRAM_ROWS_MIN - 3
-        )  # for stages: the axis, the marks and the names of columns have a row each
+        drawn = max(HISTOGRAM_ROWS_MIN, height // 3) if height >= HISTOGRAM_SHARE_FROM else HISTOGRAM_ROWS_MIN
+        room = height - drawn - 3  # for stages: the axis, the marks and the names of columns have a row each
         if room < min(STAGES_MIN, len(stages)):
             return self._table(around(stages, stage, max(1, height - 1)), stage, width)
         table = self._table(around(stages, stage, room), stage, width)

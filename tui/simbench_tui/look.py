@@ -51,3 +51,8 @@ class Look:
     quotes: tuple[Quote, ...] = ()
     errand: str = ""
     window: tuple[int, int | None] | None = None
+
+    @property
+    def choices(self) -> tuple[object, ...]:
+        """What only a key changes: a pane that rests between moments shows at once what was asked of it."""
+        return self.stage, self.loudness, self.pinned, self.bookmarks, self.window

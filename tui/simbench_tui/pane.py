@@ -78,7 +78,7 @@ class Pane(Widget):
 
     def show(self, snapshot: Snapshot, look: Look) -> None:
         """Show this moment from now on; a calm pane of a running replay leaves some moments out."""
-        asked = (look.stage, look.loudness) != (self.look.stage, self.look.loudness)
+        asked = look.choices != self.look.choices
         self.snapshot, self.look = snapshot, look
         early = 0 <= snapshot.taken_ns - self._painted_ns < self.calm_ns
         if snapshot.phase is Phase.RUNNING and early and not asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from simbench_tui.look import Look
 
 DAY: Final = 86_400 * SECOND
+_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d{1,9})?))?")
 GAPS: Final = 50  # of the latest
 
 
@@ -48,11 +50,11 @@ def parse_place(text: str, run: RunInfo) -> int:
 
 def _of_day(text: str, run: RunInfo) -> int:
     """The first moment at or after the capture's beginning at which clocks showed this."""
-    hour, minute, second = (*text.split(":"), "0")[:3]
-    try:
-        within = (int(hour) * 3600 + int(minute) * 60) * SECOND + round(float(second) * SECOND)
-    except ValueError:
-        raise SimbenchError(f"{text!r} is no time of day; write 14:30:25.9") from None
+    found = _OF_DAY.fullmatch(text)
+    if found is None:
+        raise SimbenchError(f"{text!r} is no time of day; write 14:30:25.9")
+    hour, minute, second = (float(part or 0) for part in found.groups())
+    within = round((hour * 3600 + minute * 60) * SECOND) + round(second * SECOND)
     at = run.first_ns // DAY * DAY + within
     return at if at >= run.first_ns - SECOND else at + DAY
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simbench_tui.format import exact
+from simbench_tui.format import exact, number
 from simbench_tui.graph import area, braille, round_up
 from simbench_tui.pane import Pane, Row
 
@@ -31,8 +31,8 @@ class Touch(Pane):
         """Spread above, imbalance below."""
         book, quotes = snapshot.book, self.look.quotes
         room = width - _SCALE_CELLS - 1
-        if book is None or not quotes or room < 4 or height < 2:
-            return self.centred("no quote yet", width, height)
+        if book is None or room < 4 or height < 2 or all(quote.spread is None for quote in quotes):
+            return self.centred("no two sides to quote yet", width, height)
         across = room * 2 if self.glyphs.braille else room
         shown = quotes[-across:]
         lead = [0.0] * (across - len(shown))
@@ -41,7 +41,7 @@ class Touch(Pane):
         upper = self._area([*lead, *(max(spread, 0) / top for spread in spreads)], height - height // 2)
         shares = [0.5 if quote.imbalance is None else (1 + quote.imbalance) / 2 for quote in shown]
         lower = self._area([*lead, *shares], height // 2)
-        labels = _labels(exact(int(top), book.price_exponent), "spread 0", len(upper))
+        labels = _labels(number(exact(int(top), book.price_exponent), _SCALE_CELLS), "spread 0", len(upper))
         labels += _labels("all bid", "all ask", len(lower))
         inks = ["title"] * len(upper) + ["mid"] * len(lower)
         return [
@@ -58,5 +58,5 @@ def _labels(top: str, bottom: str, height: int) -> list[str]:
     labels = [""] * height
     if height:
         labels[-1] = bottom
-        labels[0] = top[:_SCALE_CELLS]
+        labels[0] = top
     return labels

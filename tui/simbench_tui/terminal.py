@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
 
 class Lasting:
@@ -52,3 +54,33 @@ def lasting() -> Iterator[None]:
         yield
     finally:
         sys.__stderr__ = before  # type: ignore[misc]
+
+
+def only_after_stops() -> Callable[[], None]:
+    """Let SIGCONT do what it does only where a SIGTSTP came before; return what gives both back to the system.
+
+    A session that is closed gets SIGHUP and SIGCONT. Textual takes every SIGCONT for the end of a suspension and starts
+    its threads anew, while it is leaving; then nobody ends them, and the process stays for ever.
+    """
+    stop, go_on = signal.getsignal(signal.SIGTSTP), signal.getsignal(signal.SIGCONT)
+    stopped = False
+
+    def stopping(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        if callable(stop):
+            stop(number, frame)
+
+    def going_on(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        if stopped and callable(go_on):
+            stopped = False
+            go_on(number, frame)
+
+    def give_back() -> None:
+        for number in (signal.SIGTSTP, signal.SIGCONT):
+            signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTSTP, stopping)
+    signal.signal(signal.SIGCONT, going_on)
+    return give_back

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 
+from simbench_tui.constants import CALM_NS
 from simbench_tui.format import rate, time_of_day
 from simbench_tui.gaps import OPEN
 from simbench_tui.pane import Cell, Pane, Row
@@ -25,6 +26,7 @@ class Timeline(Pane, can_focus=True):
     """An area of the rate; the cursor where the replay is; a row of marks. A click jumps, and so does enter."""
 
     title = "capture"
+    calm_ns = CALM_NS  # the strip's cursor, one row high, moves with every snapshot
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "place(-1)", "Earlier", show=False),
         Binding("right", "place(1)", "Later", show=False),

@@ -17,8 +17,9 @@ def column_at(ns: int, run: RunInfo, width: int) -> int:
 
 
 def time_at(column: int, run: RunInfo, width: int) -> int:
-    """The recorded time at which a column begins, ns since 1970."""
-    return run.first_ns + (run.last_ns - run.first_ns) * min(max(column, 0), width) // max(width, 1)
+    """The first recorded time that is in a column, ns since 1970."""
+    span = run.last_ns - run.first_ns
+    return run.first_ns - (-span * min(max(column, 0), width) // max(width, 1))
 
 
 class RatePicture:
