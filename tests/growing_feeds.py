@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,9 @@ def with_channels(folder: Path) -> Path:
             frame.data[frame.payload - 6 : frame.payload - 4] = (frame.port + shift).to_bytes(2, "big")
             frame.data[frame.payload - 2 : frame.payload] = b"\0\0"
             every.append(frame)
+        ports = {f":{port}": f":{port + shift}" for port in (14999, 15999)}
         text = feed(path).replace('"999"', f'"{number}"')
-        texts.append(text.replace(":14999", f":{14999 + shift}").replace(":15999", f":{15999 + shift}"))
+        texts.append(re.sub("|".join(ports), lambda found, ports=ports: ports[found[0]], text))
     return rewrite(folder / "many", sorted(every, key=lambda frame: frame.stamp), "\n".join(texts))
 
 

@@ -87,15 +87,20 @@ def _nap(control: Words, until: int) -> None:
 
 @kernel
 def _credit(state: Words, control: Words, now: int) -> int:
-    """Return how many frames may be sent; write off those that a living receiver does not give back."""
+    """Return how many frames may be sent; write off those that a living receiver does not give back.
+
+    What counts is time in which both sides were at work: one that was kept from its core has had no time.
+    """
     if not state[w.RECEIVER]:
         return int(state[w.WINDOW])
+    away = now - state[w.CREDITED_AT] > ALIVE_NS or now - control[c.RECEIVER_BEAT] > ALIVE_NS
+    state[w.CREDITED_AT] = now
     consumed = load_acquire(control, c.CONSUMED)
     flight = control[c.SENT] - control[c.GIVEN_UP] - consumed
-    if consumed != state[w.LAST_CONSUMED] or flight <= 0:
+    if consumed != state[w.LAST_CONSUMED] or flight <= 0 or away:
         state[w.LAST_CONSUMED] = consumed
         state[w.MOVED_AT] = now
-    elif now - state[w.MOVED_AT] > STALL_NS and now - control[c.RECEIVER_BEAT] < ALIVE_NS:
+    elif now - state[w.MOVED_AT] > STALL_NS:
         control[c.GIVEN_UP] += flight
         flight = 0
     return int(state[w.WINDOW] - flight)

@@ -45,7 +45,8 @@ LOOKED: Final = 40  # when the slow words were last written
 PUBLISHED: Final = 41  # when the replay time was
 PENDING: Final = 42  # when a ticket was first seen without its command
 LAST_CONSUMED: Final = 43  # credits when they last moved
-MOVED_AT: Final = 44  # and when that was
+MOVED_AT: Final = 44  # and when that was, or since when both sides have been at work
+CREDITED_AT: Final = 45  # when they were last looked at
 # What it asks when it returns.
 SEEK_TO: Final = 48  # recorded ns
 SEEK_PRIMED: Final = 49

@@ -115,8 +115,12 @@ def _scheme(
 
 
 def _rules(flows: Sequence[Flow], queues: Sequence[int], feed: Feed) -> list[Rule]:
+    """Return a rule for every flow, and for the groups of their channels that were silent in this capture."""
     found: dict[str, Rule] = {}
     for flow, queue in zip(flows, queues, strict=True):
         group = join_group(flow.group, flow.port)
-        found[group] = Rule(group, queue, feed.channels[flow.channel].name if flow.channel >= 0 else "")
+        channel = feed.channels[flow.channel] if flow.channel >= 0 else None
+        found[group] = Rule(group, queue, channel.name if channel else "")
+        for silent in channel.groups if channel is not None else ():
+            found.setdefault(silent, Rule(silent, queue, found[group].channel))
     return sorted(found.values(), key=lambda rule: (rule.queue, rule.channel, rule.group))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from replay_bench import COMMITTED, PREPARED, Bench, until
@@ -9,6 +11,7 @@ from replay_bench import COMMITTED, PREPARED, Bench, until
 from simbench.measure import stamps
 from simbench.measure.snapshot import Phase
 from simbench.replay import control as c
+from simbench.replay import pacing
 from simbench.replay import state as p
 from simbench.wire.contract import RING_FULL
 
@@ -220,6 +223,25 @@ def test_credits_that_a_living_receiver_does_not_return_are_written_off() -> Non
     assert bench.status == p.FINISHED
     assert bench.control.sent == 40
     assert words[c.GIVEN_UP] == 32
+
+
+def test_a_receiver_that_was_kept_from_its_core_loses_nothing() -> None:
+    """A receiver that has been away for long says first that it is there, and then gives back what it has taken."""
+    bench = Bench(np.zeros(40), speed="max", settings=[(p.RECEIVER, 1), (p.WINDOW, 8)])
+    words = bench.control.words
+    words[c.RECEIVER_READY] = 1
+    thread = bench.start()
+    until(lambda: bench.control.sent == 8)
+    time.sleep(1.5 * pacing.STALL_NS / 1e9)
+    words[c.RECEIVER_BEAT] = words[c.REPLAYER_BEAT]
+    time.sleep(0.02)
+
+    def consumes() -> bool:
+        words[c.CONSUMED] = bench.control.sent
+        return not thread.is_alive()
+
+    until(consumes)
+    assert (bench.control.sent, words[c.GIVEN_UP]) == (40, 0)
 
 
 def test_flood_drops_where_max_waits() -> None:
