@@ -94,9 +94,7 @@ def test_the_command_follows_a_run_to_its_end(elsewhere: Note, runtime: Path) ->
     assert said.strip().splitlines()[-1].startswith(("ended", "running"))
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"{}", b'{"pid": 1}', b"[]", b"\xff\xfe", b'{"pid": "x"}'], ids=repr
-)
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"pid": 1}', b"[]", b"\xff\xfe", b'{"pid": "x"}'], ids=repr)
 def test_what_is_no_note_is_swept_away(runtime: Path, content: bytes) -> None:
     """Half a note, or another version's, is no run and no traceback."""
     path = folder() / "1.json"
