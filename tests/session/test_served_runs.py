@@ -158,6 +158,7 @@ def test_in_a_browser(slow: Path, tmp_path: Path) -> None:
             assert await page.value("document.getElementById('why').textContent") == (
                 "the run has ended; this was its last moment"
             )
+            assert await page.value("document.getElementById('again').hidden")
             assert len(before) > 10_000
             assert len(await page.picture()) > 10_000
             assert {address.split("/")[2] for address in page.requested if "://" in address} == {url.split("/")[2]}

@@ -15,7 +15,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import textual_serve
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from simbench.errors import SimbenchError
 from simbench_tui.admission import Admission, bracketed
@@ -132,7 +132,9 @@ class Serving:
             for task in late:
                 task.cancel()
             await asyncio.sleep(LAST_LOOK_S)
-        parting = [asyncio.create_task(viewer.part(ENDED)) for viewer in self._watching.values()]
+        parting = [
+            asyncio.create_task(viewer.part(ENDED, WSCloseCode.GOING_AWAY)) for viewer in self._watching.values()
+        ]
         for tasks in ([*parting, *self._watching], [*parting, *self._watching]):
             if tasks:
                 _, late = await asyncio.wait(tasks, timeout=PARTING_S)

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -79,11 +79,16 @@ class Viewer:
         finally:
             os.close(errors)
 
-    async def part(self, why: str) -> None:
-        """Close the page's WebSocket; the page keeps its last picture and says why."""
+    async def part(self, why: str, code: int = WSCloseCode.OK) -> None:
+        """Close the page's WebSocket; the page keeps its last picture and says why.
+
+        Args:
+            why: in a few words.
+            code: GOING_AWAY where nothing can be joined any more.
+        """
         self._why = why
         with contextlib.suppress(ConnectionError):
-            await self._websocket.close(message=why.encode()[:LONGEST_REASON])
+            await self._websocket.close(code=code, message=why.encode()[:LONGEST_REASON])
 
     async def _carry(self, process: Process) -> None:
         tasks = {asyncio.create_task(self._draw(process)), asyncio.create_task(self._listen(process))}

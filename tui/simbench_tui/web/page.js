@@ -7,6 +7,7 @@ window.WebSocket = class extends WebSocket {
     this.addEventListener("open", () => document.querySelector("#terminal textarea")?.focus());
     this.addEventListener("close", (event) => {
       document.getElementById("why").textContent = event.reason || "no longer connected: simbench has ended";
+      document.getElementById("again").hidden = event.code === 1001; // the run is over: there is nothing to join
     });
   }
 
