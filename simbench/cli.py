@@ -78,6 +78,23 @@ HDR = options(
     click.option("--hgrm", type=PATH, help="Folder for a table of percentiles a stage, in HdrHistogram's format."),
     click.option("--hlog", type=PATH, help="File for an HdrHistogram log: a histogram a second and stage."),
 )
+
+
+def _address_and_port(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Tell ADDRESS:PORT from a capture that follows an option without its value; the command looks closer."""
+    if value is not None and not value.rpartition(":")[2].isdigit():
+        raise click.BadParameter(f"{value!r} is no ADDRESS:PORT; without one, --serve stands behind everything else")
+    return value
+
+
+SERVE = click.option(
+    "--serve",
+    is_flag=False,
+    flag_value="127.0.0.1:0",
+    callback=_address_and_port,
+    metavar="[ADDRESS:PORT]",
+    help="The terminal as a web page; on a free port of 127.0.0.1 where none is given.",
+)
 JSON_FILE = click.option("--json", "json_file", type=PATH, help="Write the result as JSON.")
 RECOVER = click.option(
     "--recover",
@@ -153,6 +170,7 @@ def book(**arguments: Any) -> int:
     help="Busy-wait so many ns on every frame received: what does a slow handler lose?",
 )
 @click.option("--headless", is_flag=True, help="No terminal: one progress line and a summary.")
+@SERVE
 @HDR
 @JSON_FILE
 def run(**arguments: Any) -> int:
@@ -326,6 +344,7 @@ def bench(**arguments: Any) -> int:
 @click.argument("run", required=False)
 @click.option("--list", "listed", is_flag=True, help="Say which runs go on, and leave.")
 @click.option("--headless", is_flag=True, help="No terminal: one progress line.")
+@SERVE
 def attach(**arguments: Any) -> int:
     """Look at a run that was started elsewhere, and drive it; RUN is its process or its capture's name.
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from simbench.commands import show
+from simbench.commands import browser, show
 from simbench.errors import SimbenchError
+from simbench.lifetime import end_with_parent
 
 if TYPE_CHECKING:
     from simbench.session.registry import Note
 
 
-def attach(*, run: str | None, listed: bool, headless: bool) -> int:
-    """Join a run and leave it as it is; with `listed`, say which there are."""
+def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) -> int:
+    """Join a run and leave it as it is; with `listed`, say which there are; with `serve`, show it as a web page."""
+    if "TEXTUAL_DRIVER" in os.environ:
+        end_with_parent()
     from simbench.session.registry import running
 
     found = running()
@@ -24,10 +28,15 @@ def attach(*, run: str | None, listed: bool, headless: bool) -> int:
         return 0
     note = chosen(found, run)
     from simbench.commands import progress
+    from simbench.commands.run import interruptible
     from simbench.session.joined import Joined
 
-    with Joined(note) as joined:
-        if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
+    with browser.opened(serve) as door, Joined(note) as joined:
+        if door is not None:
+            page = browser.served(door, pid=note.pid, title=note.info.capture, receiver_core=note.receiver_core)
+            with interruptible(joined), page:
+                progress.follow(joined)
+        elif headless or not _drawn():
             progress.follow(joined)
             show.complain(progress.line(joined.reader().snapshot()))
         else:
@@ -38,6 +47,11 @@ def attach(*, run: str | None, listed: bool, headless: bool) -> int:
             stay_polite(note.receiver_core)
             show_terminal(joined.reader(), joined.control)
     return 0
+
+
+def _drawn() -> bool:
+    """Tell whether there is somebody to draw for: a terminal, or who named Textual a driver, as a web page does."""
+    return "TEXTUAL_DRIVER" in os.environ or (sys.stdout.isatty() and sys.stderr.isatty())  # it is drawn on stderr
 
 
 def chosen(found: list[Note], run: str | None) -> Note:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from simbench.commands import compilation, show
+from simbench.commands import browser, compilation, show
 from simbench.commands.exports import check_targets
 from simbench.errors import SimbenchError
 from simbench.times import duration_ns, time_ns
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from simbench.receive.offline import Source
     from simbench.session import Listening, Plan, Session
+    from simbench.session.joined import Joined
     from simbench.steering.rules import Rule
 
 
@@ -34,6 +35,7 @@ def run(
     schema: Path | None,
     checksum: str,
     headless: bool,
+    serve: str | None,
     json_file: Path | None,
     hgrm: Path | None,
     hlog: Path | None,
@@ -42,13 +44,14 @@ def run(
     """Run a capture; 1 where gaps were lost or the data was damaged."""
     check_target(json_file)
     check_targets(hgrm, hlog)
-    compilation.for_replaying()
-    from simbench.receive.offline import open_source
+    with browser.opened(serve) as door:
+        compilation.for_replaying()
+        from simbench.receive.offline import open_source
 
-    source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
-    script = read_faults(arguments.pop("faults"), source)
-    what = replace(plan(source, arguments), faults=script)
-    return play(source, what, headless=headless, json_file=json_file, hgrm=hgrm, hlog=hlog)
+        source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
+        script = read_faults(arguments.pop("faults"), source)
+        what = replace(plan(source, arguments), faults=script)
+        return play(source, what, headless=headless, door=door, json_file=json_file, hgrm=hgrm, hlog=hlog)
 
 
 def read_faults(path: Path | None, source: Source) -> str:
@@ -120,23 +123,27 @@ def play(
     what: Plan,
     *,
     headless: bool,
+    door: browser.Door | None = None,
     json_file: Path | None = None,
     hgrm: Path | None = None,
     hlog: Path | None = None,
 ) -> int:
-    """Carry a plan out, show it, and report."""
+    """Carry a plan out, show it (behind a door as a web page, without a terminal here), and report."""
     from simbench.commands import progress
     from simbench.commands.exports import exported
-    from simbench.session import Session
+    from simbench.session import Session, cores
     from simbench.session.registry import noted
 
-    watched = not headless and sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
+    watched = (
+        not headless and door is None and sys.stdout.isatty() and sys.stderr.isatty()
+    )  # the terminal is drawn on stderr
     session = Session(source, replace(what, watched=watched))
     if session.waiting != what.wait:
         show.complain("queues that share a core wait in the kernel: one that spins would keep the others from theirs")
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
-    with interruptible(session), session, noted(session), exported(session, hgrm, hlog) as notes:
+    page = browser.served(door, pid=os.getpid(), title=source.capture.path.name, receiver_core=cores()[1])
+    with interruptible(session), session, noted(session), exported(session, hgrm, hlog) as notes, page:
         if watched:
             _show(session)
         else:
@@ -150,7 +157,7 @@ def play(
 
 
 @contextlib.contextmanager
-def interruptible(session: Session | Listening) -> Iterator[None]:
+def interruptible(session: Session | Listening | Joined) -> Iterator[None]:
     """Let Ctrl-C, or SIGTERM, end a session with its report, and a second one at once."""
     interrupted = False
 
@@ -183,6 +190,11 @@ def _show(session: Any) -> None:
 def stay_polite(receiver_core: int | None) -> None:
     """Let this thread, and those that it starts, give way to the replayer and keep off the receiver's core."""
     os.nice(POLITE)
+    keep_off(receiver_core)
+
+
+def keep_off(receiver_core: int | None) -> None:
+    """Let this thread, and those that it starts, keep off the receiver's core."""
     others = os.sched_getaffinity(0) - {receiver_core}
     if others:
         os.sched_setaffinity(0, others)

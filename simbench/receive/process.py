@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from simbench.errors import SimbenchError
+from simbench.lifetime import end_with_parent
 from simbench.replay.squeeze import Window, pace, squeeze
 from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec reads the annotation when it decodes
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from simbench.receive.worker import Worker
     from simbench.wire.contract import ReceiverEnd
-
-PR_SET_PDEATHSIG = 1
 
 
 class ReceiverConfig(msgspec.Struct, frozen=True):
@@ -76,12 +75,7 @@ class ReceiverConfig(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Run until the replay has ended, or a signal came; write the result; exit 2 with one line on an error."""
-    import ctypes
-
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit(2)
+    end_with_parent()
     stopped = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:

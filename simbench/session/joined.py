@@ -72,8 +72,14 @@ class Joined:
         return self._reader
 
     def running(self) -> bool:
-        """Tell whether the run goes on."""
+        """Tell whether the run goes on, and is looked at."""
+        if self._left.is_set():
+            return False
         return not self._ended() and int(self._words[telemetry.STATE]) not in {telemetry.ENDED, telemetry.FAILED}
+
+    def stop(self) -> None:
+        """Look no longer; the run goes on."""
+        self._left.set()
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the run's process has ended."""
