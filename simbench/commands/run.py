@@ -127,6 +127,7 @@ def play(
     """Carry a plan out, show it, and report."""
     from simbench.commands import progress
     from simbench.commands.exports import exported
+    from simbench.commands.series import sampled
     from simbench.session import Session
     from simbench.session.registry import noted
 
@@ -137,14 +138,15 @@ def play(
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
     with interruptible(session), session, noted(session), exported(session, hgrm, hlog) as notes:
-        if watched:
-            _show(session)
-        else:
-            progress.follow(session)
-        found = session.finish()
+        with sampled(session, wanted=json_file is not None) as course:
+            if watched:
+                _show(session)
+            else:
+                progress.follow(session)
+            found = session.finish()
         notes.append(progress.beside_tails(found))
     if json_file is not None:
-        write_json(json_file, found)
+        write_json(json_file, {**found, **course})
     show.console().print(progress.summary(found))
     return outcome(found)
 
