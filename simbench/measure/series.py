@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simbench.measure import telemetry as t
-from simbench.measure.histogram import HEAD, SIZE, Histogram
+from simbench.measure.histogram import HIGHEST, SIZE, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,14 +62,14 @@ class _Look:
         at: CLOCK_MONOTONIC.
         recorded: replay time, ns since 1970.
         counts: int64[len(WORDS)].
-        places: of the buckets of all stages that are not empty, in one row.
-        filled: what these hold.
+        places: of the words of all stages' histograms that are not 0, in one row.
+        filled: int64, what these hold.
     """
 
     at: int
     recorded: int
     counts: NDArray[np.int64]
-    places: NDArray[np.int64]
+    places: NDArray[np.int32]
     filled: NDArray[np.int64]
 
 
@@ -99,11 +99,11 @@ class Timeline:
         if not self._started:  # what is before the first frame is no part of the run
             self._looks = self._looks[-1:]
             self._started = int(words[t.STARTED])
-        stages = words[t.STAGE_BASE : t.STAGE_BASE + len(t.STAGES) * SIZE].copy().reshape(-1, SIZE)
-        self._highest = stages[:, HEAD - 1].copy()
-        row = stages[:, HEAD:].ravel()
-        places = np.flatnonzero(row)
-        self._looks.append(_Look(now, int(words[t.REPLAY_NOW]), words[list(WORDS)], places, row[places]))
+        region = words[t.STAGE_BASE : t.STAGE_BASE + len(t.STAGES) * SIZE]  # not copied: what it holds only grows
+        places = np.flatnonzero(region)
+        self._highest = region[HIGHEST::SIZE].copy()
+        counts = words[list(WORDS)]
+        self._looks.append(_Look(now, int(words[t.REPLAY_NOW]), counts, places.astype(np.int32), region[places]))
 
     def told(self) -> list[dict[str, Any]]:
         """Return the buckets, oldest first, as JSON has them."""
@@ -138,8 +138,7 @@ class Timeline:
         return found
 
     def _unpacked(self, look: _Look) -> list[Histogram]:
-        rows = np.zeros((len(t.STAGES), SIZE - HEAD), np.int64)
+        rows = np.zeros((len(t.STAGES), SIZE), np.int64)
         rows.reshape(-1)[look.places] = look.filled
-        heads = np.zeros((len(t.STAGES), HEAD), np.int64)
-        heads[:, HEAD - 1] = self._highest  # of the run: no bucket's edge is told above it
-        return [Histogram(words) for words in np.concatenate([heads, rows], axis=1)]
+        rows[:, HIGHEST] = self._highest  # of the run: no bucket's edge is told above it
+        return [Histogram(words) for words in rows]

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from simbench.report.style import HATCHES, INK, LINES, MARKS, SERIES, plain
 
@@ -47,6 +47,7 @@ def rates(course: Sequence[Bucket], canvas: Canvas) -> Figure:
         here = [(x, getattr(each, name)) for x, each in zip(middles, course, strict=True) if getattr(each, name)]
         middle.plot(*zip(*here, strict=True) if here else ([], []), MARKS[place], color=SERIES[place + 1], label=label)
     counts = [value for each in course for value in (each.gaps_lost, each.gaps_filled, each.drops)]
+    middle.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     middle.set_ylim(0, max(1, *counts) * 1.2)
     middle.set_title("gaps that ended, frames dropped" if any(counts) else "gaps that ended, frames dropped: none")
     if any(counts):

@@ -82,7 +82,8 @@ def stretch(run: Run, key: str) -> str:
 
 def _stages(run: Run) -> str:
     rows = [(name, [f"{each.n:,}", *_times(each)]) for name, each in run.stages.items() if each.n]
-    return _table("Every stage, and how long it took", ("stage", "frames", *HEADS), rows)
+    caption = "Every stage between due (T0), sent (T1), driver hook (T2), application (T3) and book (T4)"
+    return _table(caption, ("stage", "frames", *HEADS), rows)
 
 
 def _timing(run: Run, key: str, noise: str) -> str:
