@@ -13,8 +13,8 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --without-pip --clear $(VENV)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 \
-		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,serve]' \
-		|| $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --editable '.[dev,serve]'
+		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,report,serve]' \
+		|| $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --editable '.[dev,report,serve]'
 	@touch $(STAMP)
 
 demo: setup

@@ -23,7 +23,7 @@ click.rich_click.COMMAND_GROUPS = {
     "simbench": [
         {"name": "Look", "commands": ["info", "book", "steer", "doctor"]},
         {"name": "Replay and receive", "commands": ["run", "attach", "replay", "receive", "serve", "demo"]},
-        {"name": "Measure", "commands": ["budget", "stacks", "stress", "bench"]},
+        {"name": "Measure", "commands": ["budget", "stacks", "stress", "bench", "report"]},
         {"name": "Prove", "commands": ["verify", "golden"]},
         {"name": "Make captures", "commands": ["generate", "convert"]},
     ],
@@ -325,6 +325,16 @@ def budget(**arguments: Any) -> int:
 def stacks(**arguments: Any) -> int:
     """Compare the traditional stack with the optimised one, and every cell between: sockets, waiting, kind of feed."""
     from simbench.commands.stacks import stacks as command
+
+    return command(**arguments)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="The page, HTML.")
+def report(**arguments: Any) -> int:
+    """Draw what run, receive, stacks, budget and steer wrote as JSON: one page that loads nothing."""
+    from simbench.commands.report import report as command
 
     return command(**arguments)
 

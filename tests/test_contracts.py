@@ -55,6 +55,7 @@ def test_contracts_hold(project: Path) -> None:
         ("kernel", "simbench.book.layout", "imports nothing of the rest"),
         ("receive", "textual", "imports textual"),
         ("session", "simbench_tui", "Only commands open the terminal"),
+        ("measure", "simbench.report.page", "Only commands make reports"),
     ],
 )
 def test_breach_through_another_module_is_caught(project: Path, room: str, planted: str, broken: str) -> None:

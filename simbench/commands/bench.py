@@ -22,7 +22,7 @@ def bench(*, figures: tuple[str, ...], quick: bool, markdown: Path | None) -> in
     from simbench.bench.figures import FIGURES, take
     from simbench.bench.report import Report, Section
     from simbench.bench.report import show as show_section
-    from simbench.commands.run import check_target
+    from simbench.commands.targets import check_target
     from simbench.doctor.report import examine
     from simbench.wire.probe import probe
 

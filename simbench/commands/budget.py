@@ -53,7 +53,7 @@ def budget(
 ) -> int:
     """Run the capture over each stack in turn, and say where the time went; 1 where frames were lost on the way."""
     from simbench.commands.exports import check_targets, open_log
-    from simbench.commands.run import check_target, write_json
+    from simbench.commands.targets import check_target, write_json
     from simbench.wire.probe import need_veth
 
     check_target(json_file)

@@ -21,7 +21,7 @@ EVERY_S: Final = 1.0  # an interval of a .hlog
 
 def check_targets(hgrm: Path | None, hlog: Path | None) -> None:
     """Refuse, before the run and not after it, a folder or a file that cannot be written."""
-    from simbench.commands.run import check_target
+    from simbench.commands.targets import check_target
 
     check_target(hlog)
     if hgrm is not None:

@@ -42,7 +42,9 @@ def receive(
         raise SimbenchError(f"there is no interface {interface}; there are {', '.join(names)}")
     from simbench.commands import progress
     from simbench.commands.exports import check_targets, exported
-    from simbench.commands.run import check_target, interruptible, outcome, write_json
+    from simbench.commands.run import interruptible, outcome
+    from simbench.commands.series import sampled
+    from simbench.commands.targets import check_target, write_json
 
     check_target(json_file)
     check_targets(hgrm, hlog)
@@ -64,18 +66,19 @@ def receive(
     with session:
         session.wait_until_ready()  # Ctrl-C before that ends at once: there is nothing to report
         with interruptible(session), noted(session), exported(session, hgrm, hlog) as notes:
-            if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
-                if session.running():
-                    show.complain(f"listening on {interface}")
-                progress.follow(session, until=None if seconds is None else time.monotonic() + seconds)
-            else:
-                from simbench_tui import run as show_terminal
+            with sampled(session, wanted=json_file is not None) as course:
+                if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
+                    if session.running():
+                        show.complain(f"listening on {interface}")
+                    progress.follow(session, until=None if seconds is None else time.monotonic() + seconds)
+                else:
+                    from simbench_tui import run as show_terminal
 
-                show_terminal(session, None)
-            session.stop()
-            found = session.finish()
+                    show_terminal(session, None)
+                session.stop()
+                found = session.finish()
             notes.append(progress.beside_tails(found))
     if json_file is not None:
-        write_json(json_file, found)
+        write_json(json_file, {**found, **course})
     show.console().print(progress.summary(found))
     return outcome(found)

@@ -11,7 +11,8 @@ import msgspec
 
 from simbench.commands import compilation, show
 from simbench.commands.faults import faults_table
-from simbench.commands.run import check_target, read_faults, write_json
+from simbench.commands.run import read_faults
+from simbench.commands.targets import check_target, write_json
 from simbench.errors import SimbenchError
 from simbench.times import duration_ns, time_ns
 

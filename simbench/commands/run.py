@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simbench.commands import browser, compilation, show
 from simbench.commands.exports import check_targets
+from simbench.commands.targets import check_target, write_json
 from simbench.errors import SimbenchError
 from simbench.times import duration_ns, time_ns
 
@@ -131,12 +132,12 @@ def play(
     """Carry a plan out, show it (behind a door as a web page, without a terminal here), and report."""
     from simbench.commands import progress
     from simbench.commands.exports import exported
+    from simbench.commands.series import sampled
     from simbench.session import Session, cores
     from simbench.session.registry import noted
 
-    watched = (
-        not headless and door is None and sys.stdout.isatty() and sys.stderr.isatty()
-    )  # the terminal is drawn on stderr
+    shown = sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
+    watched = shown and not headless and door is None
     session = Session(source, replace(what, watched=watched))
     if session.waiting != what.wait:
         show.complain("queues that share a core wait in the kernel: one that spins would keep the others from theirs")
@@ -144,14 +145,15 @@ def play(
         show.complain(f"over the shared-memory ring: {session.choice.why}")
     page = browser.served(door, pid=os.getpid(), title=source.capture.path.name, receiver_core=cores()[1])
     with interruptible(session), session, noted(session), exported(session, hgrm, hlog) as notes, page:
-        if watched:
-            _show(session)
-        else:
-            progress.follow(session)
-        found = session.finish()
+        with sampled(session, wanted=json_file is not None) as course:
+            if watched:
+                _show(session)
+            else:
+                progress.follow(session)
+            found = session.finish()
         notes.append(progress.beside_tails(found))
     if json_file is not None:
-        write_json(json_file, found)
+        write_json(json_file, {**found, **course})
     show.console().print(progress.summary(found))
     return outcome(found)
 
@@ -209,20 +211,3 @@ def outcome(found: Mapping[str, Any]) -> int:
     if faults is not None and faults["judged"]:
         return int(bool(faults["failures"]))
     return int(show.damaged(found["book"]))
-
-
-def check_target(path: Path | None) -> None:
-    """Refuse, before the run and not after it, a file that cannot be written."""
-    if path is not None and (path.is_dir() or not os.access(f"{path.absolute().parent}/", os.W_OK)):
-        raise SimbenchError(
-            f"cannot write {path}: it is a folder, or in one that is not there or not yours to write in"
-        )
-
-
-def write_json(path: Path, found: Mapping[str, Any]) -> None:
-    """Write a result whole or not at all."""
-    import msgspec
-
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    temporary.replace(path)

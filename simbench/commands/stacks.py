@@ -34,7 +34,7 @@ def stacks(
 ) -> int:
     """Run every cell in turns and say what each did; 1 where frames were lost, or equal books were not."""
     from simbench.commands import stacks_json, stacks_report
-    from simbench.commands.run import check_target, write_json
+    from simbench.commands.targets import check_target, write_json
     from simbench.session import stacks as matrix
     from simbench.wire.probe import need_veth
 

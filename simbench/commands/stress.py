@@ -37,7 +37,7 @@ def stress(
     **wire: str,
 ) -> int:
     """Run the steps, show each when it is done, and say where the knee is; 0 whatever was lost: that is the answer."""
-    from simbench.commands.run import check_target, write_json
+    from simbench.commands.targets import check_target, write_json
     from simbench.receive.offline import open_source
     from simbench.stress import find
     from simbench.stress.align import merge

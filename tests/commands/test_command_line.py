@@ -214,8 +214,12 @@ def test_json_of_a_run_has_its_shape(itch: Path, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert found.keys() >= {
         "schema", "host", "wire", "stack", "wait", "speed", "sent", "received", "drops", "stages", "timing", "hiccups",
-        "book",
+        "book", "timeline", "curves",
     }  # fmt: skip
+    assert sum(bucket["frames"] for bucket in found["timeline"]) == found["received"]
+    assert found["timeline"][0].keys() >= {"at_ns", "span_ns", "recorded_ns", "away_ns", "gaps_lost", "drops", "stages"}
+    for name, curve in found["curves"].items():
+        assert (curve[0][0], curve[-1]) == (0.0, [1.0, found["stages"][name]["max"]])
     assert found["speed"].keys() >= {"asked", "achieved"}
     assert found["timing"].keys() >= {"lateness", "gap_error", "drift_ppm", "null"}
     for name in ("due_send", "send_hook", "hook_app", "app_book"):
