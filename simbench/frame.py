@@ -46,7 +46,7 @@ FLOW: Final = np.dtype(
     align=True,
 )
 
-# Flags of a frame. All but BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM and NO_UDP_CHECKSUM mean that there is no whole payload.
+# Flags of a frame. Those of NO_PAYLOAD mean that there is no whole payload.
 FRAGMENT: Final = 1 << 0
 BAD_IP_CHECKSUM: Final = 1 << 1
 BAD_UDP_CHECKSUM: Final = 1 << 2
@@ -58,4 +58,5 @@ BROKEN: Final = 1 << 7  # a header that contradicts itself or does not fit
 UNKNOWN_LINK: Final = 1 << 8
 PAYLOAD_ONLY: Final = 1 << 9  # from a UDP socket: no headers in the buffer, payload and flow are set already
 FLOWS_FULL: Final = 1 << 10  # the flow table had no room for this frame's flow
+BROUGHT: Final = 1 << 11  # the pipeline had something for the books when this frame was at work
 NO_PAYLOAD: Final = FRAGMENT | SNAPPED | NOT_IP | NOT_UDP | BROKEN | UNKNOWN_LINK | FLOWS_FULL

@@ -13,7 +13,7 @@ from numba import types
 
 from simbench.capture.contract import DISSECT_FUNCTION
 from simbench.feed.sequencer import outstanding
-from simbench.frame import FLOW, PAYLOAD_ONLY
+from simbench.frame import BROUGHT, FLOW, PAYLOAD_ONLY
 from simbench.kernel.host import monotonic_ns, pause, wait_readable
 from simbench.kernel.pure import fetch_add, kernel, kernel_as, load_acquire, prefetch, store_release
 from simbench.measure import stamps
@@ -209,6 +209,7 @@ def begin_turn(live: Words, frames: Records, words: Words, side: Words) -> int:
         note = live[at : at + NOTE]
         look_up(live, frames[i]["ordinal"], side, note)
         note[HOOK] = frames[i]["stamp"]
+        frames[i]["flags"] &= ~BROUGHT
         if live[STAMPED] != 0:
             if live[NEXT_EPOCH] != live[EPOCH]:
                 return int(i - first)
@@ -221,7 +222,7 @@ def begin_turn(live: Words, frames: Records, words: Words, side: Words) -> int:
 
 
 @kernel
-def measure(live: Words, words: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
+def measure(live: Words, frames: Records, words: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
     """Count the stages of the frames that the receiver is done with (T4 = done)."""
     taken = live[TAKEN]
     applying = words[pipeline.APPLYING]
@@ -230,7 +231,7 @@ def measure(live: Words, words: Words, telemetry: Words, trace: NDArray[np.int64
     for i in range(live[BUSY]):
         at = NOTES + i * NOTE
         note = live[at : at + NOTE]
-        if applying > 0:
+        if frames[live[I] + i]["flags"] & BROUGHT != 0:
             record(telemetry, APP_DECODED, done - taken - applying)
             record(telemetry, DECODED_BOOK, applying)
         else:
@@ -449,6 +450,6 @@ def receive(
             return status
         if live[SLOWED] > 0:
             hold_up(live[SLOWED] * live[BUSY])
-        measure(live, words, telemetry, trace, monotonic_ns())
+        measure(live, frames, words, telemetry, trace, monotonic_ns())
         live[I] += live[BUSY]
         live[BUSY] = 0

@@ -45,7 +45,7 @@ from simbench.feed.sequencer import (
     tick,
     unwrap,
 )
-from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, FRAME, NO_PAYLOAD
+from simbench.frame import BAD_IP_CHECKSUM, BAD_UDP_CHECKSUM, BROUGHT, FRAME, NO_PAYLOAD
 from simbench.kernel.host import monotonic_ns
 from simbench.kernel.pure import direct, direct_as, hash_bytes
 from simbench.protocol.contract import (
@@ -274,6 +274,13 @@ def deliver(
         words[STOPPING] = 1
 
 
+@direct
+def note_brought(frames: Records, words: Words, before: int) -> None:
+    """Flag the frame at work, if events have been added behind those that there were before."""
+    if words[DECODED] > before and words[TAKEN] != 0:
+        frames[words[INDEX]]["flags"] |= BROUGHT
+
+
 @direct_as(SIGNATURE)
 def advance(
     data: Bytes,
@@ -400,10 +407,12 @@ def advance(
             words[PACKET_UNITS] = sequencer[OUT_UNITS]
             words[PACKET_SENT] = sequencer[OUT_SENT]
             words[PACKET_LINE] = sequencer[OUT_LINE]
+            before = words[DECODED]
             deliver(
                 slab, sequencer[OUT_START], sequencer[OUT_END], channel, stream, words, channels,
                 decoders[channels[channel, 0]], states, sequencer, events,
             )  # fmt: skip
+            note_brought(frames, words, before)
             continue
 
         # The next packet of the datagram at hand.
@@ -431,10 +440,12 @@ def advance(
                 words[PACKET] = header[0]["first"]
                 words[PACKET_UNITS] = header[0]["units"]
                 words[PACKET_SENT] = header[0]["sent"]
+                before = words[DECODED]
                 deliver(
                     data, header[0]["start"], header[0]["end"], channel, NIL, words, channels,
                     decoders[protocol], states, sequencer, events,
                 )  # fmt: skip
+                note_brought(frames, words, before)
                 words[FLUSH] = 1  # what waits for this snapshot comes before anything new
                 state[SNAPSHOT_FLOW] = 0
                 continue
@@ -457,10 +468,12 @@ def advance(
                 words[PACKET] = header[0]["first"]
                 words[PACKET_UNITS] = header[0]["units"]
                 words[PACKET_SENT] = header[0]["sent"]
+                before = words[DECODED]
                 deliver(
                     data, header[0]["start"], header[0]["end"], channel, sequencer[OUT_STREAM], words, channels,
                     decoders[protocol], states, sequencer, events,
                 )  # fmt: skip
+                note_brought(frames, words, before)
             if sequencer[OUT_MORE] != 0:
                 words[DRAINED] = sequencer[OUT_STREAM]
             continue
