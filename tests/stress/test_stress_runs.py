@@ -43,7 +43,8 @@ def test_bursts_are_due_sooner_and_the_rest_is_not(itch: Path, speed: str) -> No
     assert digests(found["book"]) == digests(rebuilt(itch))
     assert found["bursts"]["due"] == pytest.approx(20 * float(speed), rel=0.01)
     assert found["timing"]["frames"] == found["received"]
-    assert found["timing"]["lateness"]["p50"] < 10_000_000, "against the squeezed schedule, not the recorded one"
+    # Against the recorded schedule the median frame would be off by about half of what was saved.
+    assert found["timing"]["lateness"]["p50"] < saved / float(speed) / 4, "against the squeezed schedule"
     assert plain["bursts"] is None
 
 
