@@ -94,9 +94,10 @@ def _folder(file: Path) -> Path:
 class SourceLocator:
     """Tell Numba where a function's machine code is kept; Numba finds this class by its dotted name."""
 
-    def __init__(self, file: Path, line: int) -> None:
-        """Remember the function's file and its first line, which tells namesakes apart."""
+    def __init__(self, file: Path, module: str, line: int) -> None:
+        """Remember the function's file, the name its module has here, and its first line."""
         self._file = file
+        self._module = module
         self._line = line
 
     def ensure_cache_path(self) -> None:
@@ -122,8 +123,8 @@ class SourceLocator:
         return fingerprint(self._file)
 
     def get_disambiguator(self) -> str:
-        """Return the first line of the function."""
-        return str(self._line)
+        """Return what tells namesakes apart: the module, which the machine code is loaded into by name, and the line."""
+        return f"{self._module}-{self._line}"
 
     @classmethod
     def from_function(cls, function: Any, file: str) -> SourceLocator | None:
@@ -131,4 +132,4 @@ class SourceLocator:
         path = Path(file)
         if not path.is_file():
             return None
-        return cls(path.resolve(), function.__code__.co_firstlineno)
+        return cls(path.resolve(), function.__module__, function.__code__.co_firstlineno)

@@ -55,6 +55,40 @@ def test_a_copy_in_another_folder_is_warm(tmp_path: Path) -> None:
     assert run(tmp_path / "two", tmp_path / "store") == ["7", "1"]
 
 
+TOY = """
+from numba import njit
+@njit(cache=True)
+def f():
+    return 7
+print(f(), sum(f.stats.cache_hits.values()))
+"""
+NAMED = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location({name!r}, {file!r})
+module = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = module
+spec.loader.exec_module(module)
+"""
+
+
+def test_a_file_may_be_imported_under_several_names(tmp_path: Path) -> None:
+    """Machine code is loaded into a module by its name, so that of another name is of no use."""
+    file = tmp_path / "toy.py"
+    file.write_text("import simbench.kernel\n" + TOY)
+    environment = os.environ | {"SIMBENCH_CACHE": str(tmp_path / "store")}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", NAMED.format(name=name, file=str(file))],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for name in ("toy", "toy_of_another", "toy")
+    ]
+    assert found == [["7", "0"], ["7", "0"], ["7", "1"]]
+
+
 def test_the_closure_follows_imports_at_any_depth() -> None:
     """The contract imports the event, so the event's source is part of the contract's key."""
     contract = cache.PACKAGE / "protocol" / "contract.py"
