@@ -34,8 +34,9 @@ def converted(histogram: Histogram) -> HdrHistogram:
     target: Any = HdrHistogram(1, LIMIT, DIGITS)
     assert (target.counts_len, target.sub_bucket_half_count) == (BUCKETS, SUB)
     edges = upper_edges()
-    for place in np.flatnonzero(histogram.words[HEAD:]).tolist():
-        target.record_value(int(edges[place]), int(histogram.words[HEAD + place]))
+    counts = histogram.words[HEAD:].copy()
+    for place in np.flatnonzero(counts).tolist():
+        target.record_value(int(edges[place]), int(counts[place]))
     return target
 
 

@@ -145,12 +145,13 @@ class Histogram:
 
     def buckets(self, most: int = 64) -> list[tuple[int, int]]:
         """Return (upper edge in ns, count) over the occupied range, neighbours merged to at most so many."""
-        filled = np.flatnonzero(self.words[HEAD:])
+        every = self.words[HEAD:].copy()  # it is counted on meanwhile, where it is shared
+        filled = np.flatnonzero(every)
         if len(filled) == 0:
             return []
         first, last = int(filled[0]), int(filled[-1])
         step = max(1, -(-(last - first + 1) // most))
-        counts = self.words[HEAD + first : HEAD + last + 1]
+        counts = every[first : last + 1]
         starts = np.arange(0, len(counts), step)
         merged = np.add.reduceat(counts, starts)
         edges = _EDGES[np.minimum(first + starts + step - 1, BUCKETS - 1)]

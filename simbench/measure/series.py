@@ -100,7 +100,7 @@ class Timeline:
             self._looks = self._looks[-1:]
             self._started = int(words[t.STARTED])
         region = words[t.STAGE_BASE : t.STAGE_BASE + len(t.STAGES) * SIZE]  # not copied: what it holds only grows
-        places = np.flatnonzero(region)
+        places = np.flatnonzero(region != 0)  # of the region itself it would complain that it is written to meanwhile
         self._highest = region[HIGHEST::SIZE].copy()
         counts = words[list(WORDS)]
         self._looks.append(_Look(now, int(words[t.REPLAY_NOW]), counts, places.astype(np.int32), region[places]))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
-from simbench.measure.histogram import BUCKETS, LIMIT, SIZE, SUB, Histogram, bucket, record, upper_edges
+from simbench.measure import telemetry as t
+from simbench.measure.hdr import converted
+from simbench.measure.histogram import BUCKETS, HEAD, LIMIT, SIZE, SUB, Histogram, bucket, record, upper_edges
+from simbench.measure.series import Timeline
 
 bucket(0)  # compiled here, not within an example's time limit
 record(np.zeros(SIZE, np.int64), 0, 0)
@@ -31,6 +39,33 @@ def test_value_lies_in_its_bucket(value: int) -> None:
 
     assert lower <= value <= edges[index]
     assert (int(edges[index]) - lower) * SUB <= max(value, SUB - 1)
+
+
+@njit(nogil=True)
+def _count_on(words: Any, stop: Any) -> None:
+    """Fill the buckets and empty them again, until told to stop."""
+    while stop[0] == 0:
+        for place in range(HEAD, len(words)):
+            words[place] ^= 1
+
+
+def test_it_is_read_while_it_is_counted_on() -> None:
+    """Another process writes to it at any moment; what is seen is one state of each bucket."""
+    words, stop = np.zeros(t.WORDS, np.int64), np.zeros(1, np.int64)
+    shared = words[t.STAGE_BASE : t.STAGE_BASE + SIZE]
+    histogram, line = Histogram(shared), Timeline()
+    writer = threading.Thread(target=_count_on, args=(shared, stop))
+    writer.start()
+    try:
+        while not shared[HEAD]:  # until it is compiled, and at work
+            time.sleep(0.001)
+        for _ in range(500):
+            assert sum(count for _, count in histogram.buckets()) <= SIZE - HEAD
+            line.look(1, words)
+        converted(histogram)
+    finally:
+        stop[0] = 1
+        writer.join()
 
 
 def test_edges_cover_everything_without_overlap() -> None:
