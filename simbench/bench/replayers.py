@@ -24,12 +24,24 @@ if TYPE_CHECKING:
 
 def simbench(wire: Wire, capture: Path, speed: str = "1") -> None:
     """Replay a capture by simbench's replayer process; return when it has ended."""
-    config = Config(capture=str(capture), wire=wire.sender, receiver=False, cpu=cores()[0], speed=speed)
+    run(Config(capture=str(capture), wire=wire.sender, receiver=False, cpu=cores()[0], speed=speed))
+
+
+def run(config: Config, descriptors: Sequence[int] = ()) -> None:
+    """Run a replayer's process to its end.
+
+    Args:
+        config: what it does.
+        descriptors: that it names, besides those of the wire.
+
+    Raises:
+        SimbenchError: it failed; with its reason.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "simbench.replay.process"],
         input=msgspec.json.encode(config),
         capture_output=True,
-        pass_fds=wire.sender.descriptors,
+        pass_fds=(*descriptors, *config.wire.descriptors),
         check=False,
     )
     if done.returncode:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -13,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import numpy as np
 from numba import njit, types
 
+from simbench.bench import replayers
 from simbench.bench.bare_loop import percentiles, pin
 from simbench.bench.report import Range, Section, Target, microseconds
 from simbench.errors import SimbenchError
@@ -252,7 +250,16 @@ def replay(capture: Path, frames: int, speed: str) -> Sent:
             reader = threading.Thread(target=take)
             reader.start()
             try:
-                _send(Config(str(capture), wire.sender, control_fd=control.fd, side_fd=side_fd, cpu=cores()[0]))
+                # The reader is at work already, so the replayer waits for nobody.
+                config = Config(
+                    str(capture),
+                    wire.sender,
+                    control_fd=control.fd,
+                    side_fd=side_fd,
+                    cpu=cores()[0],
+                    receiver=False,
+                )
+                replayers.run(config, (control.fd, side_fd))
                 _await(words, int(control.words[c.SENT]))
             finally:
                 words[STOP] = 1
@@ -263,18 +270,6 @@ def replay(capture: Path, frames: int, speed: str) -> Sent:
     finally:
         os.close(side_fd)
         os.close(control.fd)
-
-
-def _send(config: Config) -> None:
-    """Run a replayer's process to its end; the reader is at work already, so it waits for nobody."""
-    config = msgspec.structs.replace(config, receiver=False)
-    command = [sys.executable, "-m", "simbench.replay.process"]
-    descriptors = (config.control_fd, config.side_fd, *config.wire.descriptors)
-    done = subprocess.run(
-        command, input=msgspec.json.encode(config), capture_output=True, pass_fds=descriptors, check=False
-    )
-    if done.returncode:
-        raise SimbenchError(done.stderr.decode(errors="replace").strip() or "the replayer failed")
 
 
 def _await(words: Words, sent: int) -> None:

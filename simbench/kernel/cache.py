@@ -123,7 +123,7 @@ class SourceLocator:
         return fingerprint(self._file)
 
     def get_disambiguator(self) -> str:
-        """Return what tells namesakes apart: the module, which the machine code is loaded into by name, and the line."""
+        """Return what tells namesakes apart: the module, into which code is loaded by name, and the first line."""
         return f"{self._module}-{self._line}"
 
     @classmethod

@@ -75,7 +75,7 @@ class Joined:
         """Tell whether the run goes on, and is looked at."""
         if self._left.is_set():
             return False
-        return not self._ended() and int(self._words[telemetry.STATE]) not in {telemetry.ENDED, telemetry.FAILED}
+        return not self._ended() and not self._done()
 
     def stop(self) -> None:
         """Look no longer; the run goes on."""
@@ -88,11 +88,14 @@ class Joined:
     def _ended(self) -> bool:
         return bool(select.select([self._process], [], [], 0)[0])
 
+    def _done(self) -> bool:
+        return int(self._words[telemetry.STATE]) in {telemetry.ENDED, telemetry.FAILED}
+
     def _watch(self) -> None:
         """Tell the reader when the run's process has gone before its receiver said that all was done."""
         while not self._left.wait(LOOK_S):
             if self._ended():
-                if int(self._words[telemetry.STATE]) not in {telemetry.ENDED, telemetry.FAILED}:
+                if not self._done():
                     self._reader.fail(GONE)
                 return
 

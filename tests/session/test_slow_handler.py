@@ -31,7 +31,7 @@ def test_every_frame_takes_so_much_longer(itch: Path) -> None:
 
 
 def test_what_it_has_no_time_for_is_lost_at_the_ring(itch: Path) -> None:
-    """Into a ring of a few entries, at twice the rate that it can bear; what is lost is counted there and noticed as gaps."""
+    """Into a ring of a few entries, at twice the rate that it bears; what is lost is counted, and noticed as gaps."""
     found = run_quietly(open_source(itch), wire="ring", speed="5", slow_ns=5 * SLOW_NS, entries=64)
     frames = rebuilt(itch)["capture"]["frames"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 SCREENS: Final = ("overview", "book", "feed", "latency", "wire")
@@ -34,20 +34,30 @@ class Key:
     screens: tuple[str, ...] = ()
 
 
+# What stands elsewhere in the footer of the screen that it is for.
+NEXT: Final = Key(
+    "n,tab",
+    "instrument(1)",
+    "n",
+    "next",
+    "Next instrument",
+    "Show the book of the next instrument (also tab).",
+)
+STAGE: Final = Key(
+    "l",
+    "stage(1)",
+    "l",
+    "stage",
+    "Next latency stage",
+    "Draw the histogram of the next stage.",
+)
+
 KEYS: Final = (
     Key("question_mark", "help", "?", "help", "Help", "Explain the keys, every figure and its unit."),
     Key("q", "quit", "q", "quit", "Quit", "Leave the terminal as it was."),
     Key("space", "pause", "space", "pause", "Pause or go on", "Stop the replay where it is, or let it go on.", True),
     Key("full_stop,s", "step", ".", "step", "Step one datagram", "Send exactly the next datagram (also s).", True),
-    Key(
-        "n,tab",
-        "instrument(1)",
-        "n",
-        "next",
-        "Next instrument",
-        "Show the book of the next instrument (also tab).",
-        screens=("book",),
-    ),
+    replace(NEXT, screens=("book",)),
     Key(
         "p",
         "pin",
@@ -66,29 +76,13 @@ KEYS: Final = (
         "Show everything in the log, warnings and errors, or errors alone.",
         screens=("feed",),
     ),
-    Key(
-        "l",
-        "stage(1)",
-        "l",
-        "stage",
-        "Next latency stage",
-        "Draw the histogram of the next stage.",
-        screens=("latency",),
-    ),
+    replace(STAGE, screens=("latency",)),
     Key("plus,equals_sign", "faster", "+", "faster", "Faster", "Raise the replay's speed by one notch.", True),
     Key("minus", "slower", "-", "slower", "Slower", "Lower the replay's speed by one notch.", True),
     Key("g", "errand('gap')", "g", "to gap", "Go on to the next gap", "Let it go on, and pause at the next gap.", True),
     Key("b", "errand('burst')", "b", "burst", "Go on to the next burst", "Let it go on, and pause before it.", True),
     Key("j", "jump", "j", "jump", "Jump to a time", "Go on at a recorded time, a bookmark, a burst or a gap.", True),
-    Key(
-        "n,tab",
-        "instrument(1)",
-        "n",
-        "next",
-        "Next instrument",
-        "Show the book of the next instrument (also tab).",
-        screens=("overview", "feed", "latency", "wire"),
-    ),
+    replace(NEXT, screens=("overview", "feed", "latency", "wire")),
     Key("slash", "find", "/", "find", "Find an instrument", "Search by symbol, id or channel."),
     Key(
         "f", "freeze", "f", "freeze", "Freeze the view", "Hold the view still while the replay goes on, or let it move."
@@ -124,15 +118,7 @@ KEYS: Final = (
     Key(
         "N,shift+tab", "instrument(-1)", "N", "previous", "Previous instrument", "Show the one before (also shift+tab)."
     ),
-    Key(
-        "l",
-        "stage(1)",
-        "l",
-        "stage",
-        "Next latency stage",
-        "Draw the histogram of the next stage.",
-        screens=("overview", "book", "feed", "wire"),
-    ),
+    replace(STAGE, screens=("overview", "book", "feed", "wire")),
     Key("L", "stage(-1)", "L", "", "Previous latency stage", "Draw the histogram of the stage before."),
     Key("1", "view('overview')", "1", "", "Screen: overview", "The essence of everything."),
     Key("2", "view('book')", "2", "", "Screen: book", "The ladder, other instruments beside it, spread and trades."),
