@@ -32,6 +32,16 @@ def entry_of(state: Words, serial: int) -> int:
 
 
 @kernel
+def due_together(state: Words, queue: Words, waiting: int, until: int, ppm: int) -> int:
+    """Return how many of the prepared frames are one batch: the oldest, and those behind it that are due until then."""
+    most = min(waiting, state[w.BATCH])
+    count = 1
+    while count < most and time_of(state, queue[entry_of(state, state[w.OLDEST] + count) + w.OFFSET], ppm) <= until:
+        count += 1
+    return int(count)
+
+
+@kernel
 def _advance(rows: Rows, feed: Words, state: Words) -> None:
     """Move on from the next row to the one after it, into the next loop where it is a first one."""
     row = rows[state[w.SLOT]]

@@ -18,7 +18,17 @@ from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import anchor, obey, offset_at, time_of
-from simbench.replay.handing import arm, drop, entry_of, fire, hand_over, next_offset, prepare_next, readable
+from simbench.replay.handing import (
+    arm,
+    drop,
+    due_together,
+    entry_of,
+    fire,
+    hand_over,
+    next_offset,
+    prepare_next,
+    readable,
+)
 from simbench.replay.rows import END, FAILED, LOADED, ROW
 from simbench.wire.contract import COMMIT_FUNCTION, NO_ROOM, PREPARE_FUNCTION
 
@@ -240,12 +250,7 @@ def send(
                 if ahead > WARM_NS:
                     commit(words, 0)
                 if waiting > 0:
-                    count = 1
-                    while count < min(waiting, state[w.BATCH]):
-                        entry = entry_of(state, state[w.OLDEST] + count)
-                        if time_of(state, queue[entry + w.OFFSET], ppm) > due:
-                            break
-                        count += 1
+                    count = due_together(state, queue, waiting, due, ppm)
                     count = arm(state, queue, control, side, count, due, 1)
                 while now < due:  # nothing else is looked at: a turn of the whole loop would be 50 ns late
                     now = monotonic_ns()
@@ -263,15 +268,12 @@ def send(
                             break
                         full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
                         waiting = state[w.SERIAL] - state[w.OLDEST]
-                if full and waiting == 0:
+                    count = min(waiting, state[w.BATCH])
+                else:
+                    count = due_together(state, queue, waiting, now, ppm)
+                if count == 0 and full:
                     drop(rows, feed, state, queue, control, side, words, now, 1)
-                elif waiting > 0:
-                    count = 1
-                    while count < min(waiting, state[w.BATCH]):
-                        entry = entry_of(state, state[w.OLDEST] + count)
-                        if time_of(state, queue[entry + w.OFFSET], ppm) > now:
-                            break
-                        count += 1
+                elif count > 0:
                     hand_over(state, queue, control, side, words, commit, count, now, 1)
             elif (
                 not full and readable(feed, state) and time_of(state, next_offset(rows, state), ppm) < now + HORIZON_NS
