@@ -28,10 +28,10 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
         return 0
     note = chosen(found, run)
     from simbench.commands import progress
-    from simbench.commands.run import interruptible
+    from simbench.commands.run import POLITE, aside, interruptible
     from simbench.session.joined import Joined
 
-    with browser.opened(serve) as door, Joined(note) as joined:
+    with browser.opened(serve) as door, Joined(note) as joined, aside(note.receiver_core):
         if door is not None:
             page = browser.served(door, pid=note.pid, title=note.info.capture, receiver_core=note.receiver_core)
             with interruptible(joined), page:
@@ -42,9 +42,7 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
         else:
             from simbench_tui import run as show_terminal
 
-            from simbench.commands.run import stay_polite
-
-            stay_polite(note.receiver_core)
+            os.nice(POLITE)
             show_terminal(joined.reader(), joined.control)
     return 0
 
