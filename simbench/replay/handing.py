@@ -152,18 +152,23 @@ def _mark_sent(state: Words, side: Words, count: int, sent: int) -> None:
 
 
 @kernel
-def _count(state: Words, queue: Words, control: Words, side: Words, count: int, sent: int, paced: int) -> None:
+def _sum(control: Words, count: int, size: int) -> None:
+    """Count a batch and its bytes."""
+    control[c.BYTES] += size
+    control[c.BATCHES] += 1
+    control[c.LARGEST] = max(control[c.LARGEST], count)
+
+
+@kernel
+def _count(state: Words, queue: Words, control: Words, side: Words, count: int, sent: int) -> None:
     """Count the oldest frames, which were sent."""
     serial = state[w.OLDEST]
     size = 0
     for k in range(count):
-        if paced:
-            at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
-            record(control, c.LATENESS, sent - side[at + stamps.DUE])
+        at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+        record(control, c.LATENESS, sent - side[at + stamps.DUE])
         size += queue[entry_of(state, serial + k) + w.LENGTH]
-    control[c.BYTES] += size
-    control[c.BATCHES] += 1
-    control[c.LARGEST] = max(control[c.LARGEST], count)
+    _sum(control, count, size)
 
 
 @kernel
@@ -196,7 +201,7 @@ def _announce(state: Words, queue: Words, control: Words, count: int, now: int) 
 
 
 @kernel
-def arm(state: Words, queue: Words, control: Words, side: Words, count: int, now: int, paced: int) -> int:
+def arm(state: Words, queue: Words, control: Words, side: Words, count: int, due: int) -> int:
     """Write down the oldest frames, of which all are prepared, as far as it can be done before they are sent.
 
     A batch stays within one epoch.
@@ -209,20 +214,20 @@ def arm(state: Words, queue: Words, control: Words, side: Words, count: int, now
         if queue[entry_of(state, state[w.OLDEST] + k) + w.ERA] != era:
             count = k
             break
-    _announce(state, queue, control, count, now)
-    _mark_due(state, queue, control, side, count, now, paced)
+    _announce(state, queue, control, count, due)
+    _mark_due(state, queue, control, side, count, due, 1)
     return count
 
 
 @kernel
 def fire(
-    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
+    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int
 ) -> None:
     """Send the frames that are written down: between a deadline and the wire is nothing but T1."""
     _mark_sent(state, side, count, now)
     taken = commit(words, count)
     store_release(control, c.SENT, control[c.SENT] + taken)
-    _count(state, queue, control, side, count, now, paced)
+    _count(state, queue, control, side, count, now)
     _pass(state, queue, control, count)
 
 
@@ -230,9 +235,37 @@ def fire(
 def hand_over(
     state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
 ) -> None:
-    """Send the oldest frames, of which all are prepared, or as many of them as are of one epoch."""
-    count = arm(state, queue, control, side, count, now, paced)
-    fire(state, queue, control, side, words, commit, count, now, paced)
+    """Send the oldest frames, of which all are prepared, or as many of them as are of one epoch.
+
+    What `arm` and `fire` do around a deadline is done here in one go over the frames: there is none to be kept.
+    """
+    ppm = control[c.SPEED]
+    oldest = state[w.OLDEST]
+    mask = state[w.SIDE_ROWS] - 1
+    era = queue[entry_of(state, oldest) + w.ERA]
+    piece = state[w.PIECE] if paced else 0
+    size = 0
+    sent = 0
+    while sent < count:
+        entry = entry_of(state, oldest + sent)
+        if queue[entry + w.ERA] != era:
+            break
+        due = now
+        if paced:
+            due = time_of(state, queue[entry + w.OFFSET], ppm)
+            record(control, c.LATENESS, now - due)
+        size += queue[entry + w.LENGTH]
+        at = ((oldest + sent) & mask) * stamps.ROW
+        side[at + stamps.DUE] = due
+        side[at + stamps.PIECE] = piece
+        side[at + stamps.SENT] = now
+        store_release(side, at + stamps.SERIAL, oldest + sent + 1)
+        sent += 1
+    _announce(state, queue, control, sent, now)
+    taken = commit(words, sent)
+    store_release(control, c.SENT, control[c.SENT] + taken)
+    _sum(control, sent, size)
+    _pass(state, queue, control, sent)
 
 
 @kernel

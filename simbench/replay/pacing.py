@@ -251,11 +251,11 @@ def send(
                     commit(words, 0)
                 if waiting > 0:
                     count = due_together(state, queue, waiting, due, ppm)
-                    count = arm(state, queue, control, side, count, due, 1)
+                    count = arm(state, queue, control, side, count, due)
                 while now < due:  # nothing else is looked at: a turn of the whole loop would be 50 ns late
                     now = monotonic_ns()
                 if waiting > 0:
-                    fire(state, queue, control, side, words, commit, count, now, 1)
+                    fire(state, queue, control, side, words, commit, count, now)
                     now = monotonic_ns()
                     continue
                 ahead = 0
@@ -263,8 +263,9 @@ def send(
                 full = 0
                 if waiting == 0:
                     # Behind: what is due meanwhile goes along, since a batch is the cheapest way to catch up.
+                    reached = offset_at(state, now, ppm)
                     while not full and waiting < CATCH_UP and readable(feed, state):
-                        if time_of(state, next_offset(rows, state), ppm) > now:
+                        if waiting > 0 and next_offset(rows, state) > reached:
                             break
                         full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
                         waiting = state[w.SERIAL] - state[w.OLDEST]
