@@ -53,7 +53,9 @@ def _drawn() -> bool:
 
 
 def chosen(found: list[Note], run: str | None) -> Note:
-    """Return the run that a user means: by the number of its process, or by its capture; the only one without either.
+    """Return the run that a user means; the only one where none is named.
+
+    A run is named by the number of its process, or by its capture: the file, its folder, or both.
 
     Raises:
         SimbenchError: there is none such, or there are several.
@@ -61,7 +63,7 @@ def chosen(found: list[Note], run: str | None) -> Note:
     if not found:
         raise SimbenchError("no run of yours goes on here; start one with simbench run CAPTURE --headless")
     meant = [note for note in found if run is None or run == str(note.pid)]
-    meant = meant or [note for note in found if note.info.capture == run]
+    meant = meant or [note for note in found if run in {note.info.capture, *note.info.capture.split("/")}]
     if len(meant) == 1:
         return meant[0]
     there = ", ".join(f"{note.pid} ({note.info.capture} over {note.info.wire})" for note in meant or found)

@@ -134,6 +134,7 @@ def play(
     from simbench.commands.exports import exported
     from simbench.commands.series import sampled
     from simbench.session import Session, cores
+    from simbench.session.plan import title_of
     from simbench.session.registry import noted
 
     shown = sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
@@ -144,7 +145,7 @@ def play(
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
     core = cores()[1]
-    page = browser.served(door, pid=os.getpid(), title=source.capture.path.name, receiver_core=core)
+    page = browser.served(door, pid=os.getpid(), title=title_of(source.capture.path), receiver_core=core)
     with interruptible(session), session, noted(session), aside(core), exported(session, hgrm, hlog) as notes, page:
         with sampled(session, wanted=json_file is not None) as course:
             if watched:

@@ -14,7 +14,7 @@ from simbench.recovery.udp import bind, where
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
 from simbench.replay.replayer import AWAKE_NS, side_rows
 from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints
-from simbench.session.plan import Plan, choice, cores, extent, names
+from simbench.session.plan import Plan, choice, cores, extent, names, title_of
 from simbench.session.processes import Processes
 from simbench.session.recovering import asking, recovering
 from simbench.session.snapshotting import choosing, with_loops
@@ -183,7 +183,7 @@ class Session(Processes):
 
     def _info(self) -> RunInfo:
         return RunInfo(
-            capture=self.source.capture.path.name,
+            capture=title_of(self.source.capture.path),
             wire=self.choice.wire,
             stack=self.stack,
             wait=self.waiting,
