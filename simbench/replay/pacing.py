@@ -265,7 +265,7 @@ def send(
                     # Behind: what is due meanwhile goes along, since a batch is the cheapest way to catch up.
                     reached = offset_at(state, now, ppm)
                     while not full and waiting < CATCH_UP and readable(feed, state):
-                        if waiting > 0 and next_offset(rows, state) > reached:
+                        if next_offset(rows, state) > reached:
                             break
                         full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
                         waiting = state[w.SERIAL] - state[w.OLDEST]
