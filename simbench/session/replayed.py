@@ -230,6 +230,7 @@ class Session(Processes):
         done = replayed.pop("faults", None)
         joined = {
             **whole,
+            "capture": title_of(self.source.capture.path),
             "speed": replayed["speed"],
             "sent": replayed["sent"],
             "drops": {**replayed["drops"], **received["drops"]},
