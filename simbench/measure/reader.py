@@ -11,6 +11,7 @@ from simbench.measure import telemetry as t
 from simbench.measure.books import Books
 from simbench.measure.budget import budget, title
 from simbench.measure.processor import Shares
+from simbench.measure.skew import Skew
 from simbench.measure.snapshot import (
     ChannelView,
     GapView,
@@ -25,6 +26,7 @@ from simbench.measure.snapshot import (
     Stage,
 )
 from simbench.measure.ticks import Ticks
+from simbench.measure.worst import Worst
 from simbench.replay import control as c
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Reader:
         self._run = run
         self._control = control
         self._books = Books(words, names)
+        self._skew = Skew(words, names)
+        self._worst = Worst(words, names)
         self._ticks = Ticks()
         self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
         self._shares = Shares(os.sched_getaffinity(0))
@@ -158,6 +162,8 @@ class Reader:
             sender=_sender(control) if control is not None else None,
             processes=self._processes(now),
             cores=MappingProxyType(self._busy[1]),
+            lags=self._skew.look(),
+            worst=self._worst.look(),
         )
 
     def close(self) -> None:

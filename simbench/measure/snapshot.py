@@ -110,6 +110,55 @@ class LineView:
 
 
 @dataclass(frozen=True, slots=True)
+class LagView:
+    """How long after the first copy of a packet, which another line brought, a line's own came; see feed/lags.py.
+
+    Attributes:
+        count: copies that came second or later.
+        p50, p99, highest: replay time, ns.
+        buckets: (upper edge in ns, count) of the non-empty buckets, each at most an eighth of its value wide.
+    """
+
+    channel: str
+    name: str
+    count: int
+    p50: int
+    p99: int
+    highest: int
+    buckets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorstView:
+    """One of the frames that took longest.
+
+    Attributes:
+        stage: what `ns` is of: "hook_book" (T2 to T4), "send_book" (T1 to T4) where there is no hook.
+        before_ns: of that, until the application had it (T3).
+        handling_ns: and from then on; the frames of a turn wait for each other.
+        away_ns: that the receiving core had not looked at the wire when it took the frame; 0 below a hiccup's length.
+        recorded_ns: its stamp in the capture.
+        line: its name; "answer" to a request; "" where it is of a flow beside the lines.
+        sequence: its first, as on the wire; -1 unknown.
+        size: bytes of its datagram.
+        kinds: (key, count) of its messages, the most frequent first.
+    """
+
+    stage: str
+    ns: int
+    before_ns: int
+    handling_ns: int
+    away_ns: int
+    recorded_ns: int
+    channel: str
+    line: str
+    sequence: int
+    size: int
+    messages: int
+    kinds: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelView:
     """One channel.
 
@@ -324,6 +373,8 @@ class Snapshot:
         sender: how the replayer works; None where the receiver is alone.
         processes: of the run, the one that takes snapshots among them.
         cores: share of its time that each core was busy lately, by number.
+        lags: of the lines, in their order.
+        worst: the frames that took longest, the longest first, at most 16.
     """
 
     phase: Phase
@@ -359,3 +410,5 @@ class Snapshot:
     sender: SenderView | None = None
     processes: tuple[ProcessView, ...] = ()
     cores: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
+    lags: tuple[LagView, ...] = ()
+    worst: tuple[WorstView, ...] = ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simbench.errors import SimbenchError
+from simbench.feed.layout import LAG_WORDS
 from simbench.measure.histogram import SIZE as HISTOGRAM
 from simbench.measure.histogram import Histogram
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0005  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0006  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -40,6 +41,7 @@ GAPS_LOST: Final = 11
 GAPS_FILLED: Final = 12
 GAPS_OPEN: Final = 13  # rows of the open holes
 REFRESHED: Final = 14  # the writer's own: where the directory is refreshed next
+LAGGED: Final = 15  # likewise: the line whose lags are refreshed next
 HEAD_WORDS: Final = 64
 
 STARTING: Final = 0
@@ -169,7 +171,30 @@ INSTRUMENT_QUANTITY_EXPONENT: Final = 6
 INSTRUMENT_UPDATES: Final = 7
 INSTRUMENT_STATE: Final = 8  # of STANDINGS
 
-WORDS: Final = INSTRUMENT_BASE + INSTRUMENT_ROWS * INSTRUMENT_WORDS
+# How far each line lags behind the first copy of a packet: the sequencer's row (feed/layout.py) for each row of LINE.
+LAG_BASE: Final = INSTRUMENT_BASE + INSTRUMENT_ROWS * INSTRUMENT_WORDS
+
+# The frames that took longest, in no order, under a seqlock of their own.
+WORST_ROWS: Final = 16
+WORST_BASE: Final = LAG_BASE + LINE_ROWS * LAG_WORDS
+WORST_LOCK: Final = 0
+WORST_KEPT: Final = 1  # rows filled
+WORST_HEAD: Final = 8
+WORST_NS: Final = 0  # what it took: T2 to T4, or T1 to T4 where there is no hook
+WORST_HOOK: Final = 1  # T2; 0 none
+WORST_SENT: Final = 2  # T1; 0 unknown
+WORST_TAKEN: Final = 3  # T3
+WORST_DONE: Final = 4  # T4
+WORST_RECORDED: Final = 5  # in the capture, ns since 1970
+WORST_CHANNEL: Final = 6
+WORST_LINE: Final = 7  # 255: an answer to a request; -1: of a flow beside the lines
+WORST_LENGTH: Final = 8  # bytes of the datagram
+WORST_AWAY: Final = 9  # so long, ns, the core had not looked at the wire when it took the frame; 0 below a hiccup's
+WORST_DATA: Final = 16  # the datagram, as much of it as there is room for
+WORST_BYTES: Final = 1536
+WORST_WORDS: Final = WORST_DATA + WORST_BYTES // 8
+
+WORDS: Final = WORST_BASE + WORST_HEAD + WORST_ROWS * WORST_WORDS
 
 
 def counter(name: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from simbench.book import layout as b
 from simbench.book.ladder import ladder, standing
 from simbench.feed import layout as f
+from simbench.feed.lags import lag_base
 from simbench.feed.status import channel_state, line_state
 from simbench.feed.streams import channel_base, stream_words
 from simbench.feed.wrap import on_wire
@@ -35,6 +36,7 @@ MALFORMED_COUNT: Final = t.counter("malformed")
 EVENT_COUNT: Final = t.counter("events")
 GAPS_AGAIN: Final = 32  # of the newest gap records: answers may still lengthen or join them
 INSTRUMENTS_A_TIME: Final = 512  # rows of the directory that one publication refreshes: a bounded share of time
+LAGS_A_TIME: Final = 8  # lines whose lags one publication looks at, likewise
 ANOMALIES: Final = len(b.ANOMALIES)
 
 
@@ -87,12 +89,28 @@ def publish(
             total += book[book[b.CHANNELS] + channel * b.CHANNEL_WORDS + b.CHANNEL_ANOMALIES + 3 * kind]
         telemetry[t.ANOMALY_BASE + kind] = total
     publish_lines(telemetry, sequencer, words[p.NOW])
+    publish_lags(telemetry, sequencer, LAGS_A_TIME)
     publish_channels(telemetry, sequencer, words[p.NOW])
     publish_gaps(telemetry, sequencer)
     publish_instruments(telemetry, book)
     for slot in range(t.SLOTS):
         publish_slot(telemetry, book, ladders, t.SLOT_BASE + slot * t.SLOT_WORDS, now)
     store_release(telemetry, t.BEAT, now)
+
+
+@kernel
+def publish_lags(telemetry: Words, sequencer: Words, most: int) -> None:
+    """Copy the lags of the next so many lines, those that have new ones."""
+    lines = telemetry[t.LINES]
+    for _ in range(min(lines, most)):
+        row = telemetry[t.LAGGED] % lines
+        telemetry[t.LAGGED] = row + 1
+        line = t.LINE_BASE + row * t.LINE_WORDS
+        source = lag_base(sequencer, telemetry[line + t.LINE_CHANNEL], telemetry[line + t.LINE_NUMBER])
+        target = t.LAG_BASE + row * f.LAG_WORDS
+        if telemetry[target + f.LAG_COUNT] != sequencer[source + f.LAG_COUNT]:
+            for word in range(f.LAG_WORDS):
+                telemetry[target + word] = sequencer[source + word]
 
 
 @kernel
