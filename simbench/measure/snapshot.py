@@ -220,6 +220,31 @@ class TradeView:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderView:
+    """One order in its queue; priority is what the feed says of its place, 0 where it says nothing."""
+
+    order: int
+    quantity: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """The queue of orders at a level, first in the queue first.
+
+    Attributes:
+        side: "bid" or "ask".
+        orders: in all; -1 where the feed names no single orders there.
+        first: the first 32 of them.
+    """
+
+    side: str
+    price: int
+    orders: int
+    first: tuple[OrderView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BookView:
     """The book of the chosen instrument, best levels first.
 
@@ -227,6 +252,7 @@ class BookView:
         state: "current", "stale", "unsynchronised", "naturally refreshed", or "empty": nothing of it has come yet.
         since_ns: exchange time at which it ceased to be current; 0 where it is, or never was.
         reason: why, in the words of docs/json.md; "" where it is current.
+        queue: of the level that was asked for; None where none was, or the receiver has not answered yet.
     """
 
     index: int
@@ -244,6 +270,7 @@ class BookView:
     updates: int = 0
     since_ns: int = 0
     reason: str = ""
+    queue: QueueView | None = None
 
 
 @dataclass(frozen=True, slots=True)

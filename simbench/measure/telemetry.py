@@ -156,7 +156,18 @@ SLOT_REASON: Final = 10
 SLOT_LADDER: Final = (
     16  # int64[4 sides, SLOT_DEPTH, 4]: price, quantity, orders, known : 1 yes, 0 never sent, 2 no level
 )
-SLOT_WORDS: Final = SLOT_LADDER + 4 * SLOT_DEPTH * 4
+# The queue of orders at one level of it: a reader says which, and what is shown says of which it is.
+SLOT_QUEUE: Final = SLOT_LADDER + 4 * SLOT_DEPTH * 4
+QUEUE_WANTED: Final = SLOT_QUEUE  # by the reader: side + 1; 0 none
+QUEUE_AT: Final = SLOT_QUEUE + 1  # by the reader: its price
+QUEUE_SHOWN: Final = SLOT_QUEUE + 2
+QUEUE_PRICE: Final = SLOT_QUEUE + 3
+QUEUE_ORDERS: Final = SLOT_QUEUE + 4  # in all; -1 where the book has no order of its own there
+QUEUE_LISTED: Final = SLOT_QUEUE + 5  # the first so many are listed
+QUEUE_ROWS: Final = 32
+QUEUE_ROW: Final = 3  # words: order, quantity, priority (0 where the feed says none)
+QUEUE_BASE: Final = SLOT_QUEUE + 8
+SLOT_WORDS: Final = QUEUE_BASE + QUEUE_ROWS * QUEUE_ROW
 LEASE_NS: Final = 3_000_000_000  # a slot that no reader looked at for so long may be taken by another
 
 # The instrument directory, by dense index.

@@ -147,12 +147,14 @@ class Whole:
         slot = self._parts[queue][base : base + t.SLOT_WORDS]
         slot[t.SLOT_LEASED] = whole[base + t.SLOT_LEASED]
         slot[t.SLOT_WANTED] = row + 1
+        slot[t.QUEUE_WANTED : t.QUEUE_AT + 1] = whole[base + t.QUEUE_WANTED : base + t.QUEUE_AT + 1]
         copy = slot.copy()
         if copy[t.SLOT_LOCK] % 2 or slot[t.SLOT_LOCK] != copy[t.SLOT_LOCK] or copy[t.SLOT_SHOWN] != row + 1:
             return
         _release(whole, base + t.SLOT_LOCK, int(whole[base + t.SLOT_LOCK]) + 1)
         whole[base + t.SLOT_SHOWN] = wanted
-        whole[base + t.SLOT_SHOWN + 1 : base + t.SLOT_WORDS] = copy[t.SLOT_SHOWN + 1 :]
+        whole[base + t.SLOT_SHOWN + 1 : base + t.SLOT_QUEUE] = copy[t.SLOT_SHOWN + 1 : t.SLOT_QUEUE]
+        whole[base + t.QUEUE_SHOWN : base + t.SLOT_WORDS] = copy[t.QUEUE_SHOWN :]  # what is asked is the reader's
         _release(whole, base + t.SLOT_LOCK, int(whole[base + t.SLOT_LOCK]) + 1)
 
 

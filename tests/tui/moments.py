@@ -208,11 +208,15 @@ class FixedSource:
         self.now = snapshot
         self.asked: list[int | None] = []
         self.beside: list[tuple[int, ...]] = []
+        self.levels: list[tuple[str, int] | None] = []
 
-    def snapshot(self, instrument_index: int | None, others: Sequence[int] = ()) -> Snapshot:
+    def snapshot(
+        self, instrument_index: int | None, others: Sequence[int] = (), level: tuple[str, int] | None = None
+    ) -> Snapshot:
         """The fixed moment, with the others' books where they are asked for."""
         self.asked.append(instrument_index)
         self.beside.append(tuple(others))
+        self.levels.append(level)
         if instrument_index is None or self.now.book is None:
             return self.now
         found = replace(self.now.book, index=instrument_index, symbol=NAMES[instrument_index % 3])

@@ -48,6 +48,8 @@ FIGURES: Final = (
             ),
             ("spread", "exact", "Best direct ask less best direct bid; a book may be locked (nought) or crossed."),
             ("imbalance", "%", "Best bid's size less best ask's, of both together."),
+            ("queue", "orders", "Of the level that the arrow keys choose: its orders, first in the queue first."),
+            ("ahead", "exact", "Size of the orders in front of this one at its level."),
         ),
     ),
     (
