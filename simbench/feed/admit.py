@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from simbench.feed.gaps import behind_lost, fill, give_up, note_late, open_hole
 from simbench.feed.holes import end_wait, hole_row
+from simbench.feed.lags import note_lag
 from simbench.feed.layout import (
     BEFORE_START,
     BY_COUNT,
@@ -66,6 +67,7 @@ from simbench.feed.layout import (
     SEEN,
     STREAM_WORDS,
     T_BASE,
+    W_AT,
     W_DIGEST,
     W_FIRST,
     W_UNITS,
@@ -124,17 +126,20 @@ def is_remembered(memory: Words, stream: int, first: int, end: int) -> bool:
 
 
 @kernel
-def remember(memory: Words, stream: int, first: int, units: int, digest: int) -> None:
-    """Keep what the next packet of the same first sequence is compared with."""
+def remember(memory: Words, stream: int, first: int, units: int, digest: int, at: int) -> None:
+    """Keep what the next packet of the same first sequence is compared with; `at` is `now`, NIL of an answer."""
     row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
     memory[row + W_FIRST] = first
     memory[row + W_UNITS] = units
     memory[row + W_DIGEST] = digest
+    memory[row + W_AT] = at
 
 
 @kernel
-def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: int, digest: int, now: int) -> int:
-    """Take a packet that belongs to the stream's epoch into account.
+def admit(
+    memory: Words, stream: int, line: int, first: int, units: int, sent: int, digest: int, came: int, now: int
+) -> int:
+    """Take a packet that belongs to the stream's epoch, and came at `came`, into account.
 
     DELIVER: it continues the sequence, and the caller moves it on; HELD: the caller puts it into the held list;
     otherwise the verdict is final.
@@ -147,6 +152,7 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
     epoch = epoch_base(memory, memory[stream + S_EPOCH])
     if joining and units > 0:
         memory[epoch + E_FIRST] = min(memory[epoch + E_FIRST], first)
+    goes_on = units > 0 and first >= memory[own + L_NEXT]
     track(memory, own, memory[stream + S_STATE], first, end)
     memory[own + L_SENT] = max(memory[own + L_SENT], sent)
     if units == 0:
@@ -169,9 +175,11 @@ def admit(memory: Words, stream: int, line: int, first: int, units: int, sent: i
         memory[stream + S_TOP] = end
     if fresh == 0:
         verdict: int = judge_past(memory, stream, own, first, units, digest)
+        if verdict == SEEN and goes_on:
+            note_lag(memory, stream, line, first, units, came)
     else:
         memory[own + L_WON] += 1
-        remember(memory, stream, first, units, digest)
+        remember(memory, stream, first, units, digest, came)
         verdict = HELD if joining or first > memory[stream + S_EXPECTED] else DELIVER
     if joining and memory[epoch + E_FIRST] == sequence_one(memory, stream, first):
         go_live(memory, stream)

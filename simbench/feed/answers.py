@@ -117,7 +117,7 @@ def offer_retransmitted(
         verdict = HELD
     memory[counts + C_REPAIRED] += fill(memory, stream, first, end, RETRANSMITTED, now)
     memory[stream + S_TOP] = max(memory[stream + S_TOP], end)
-    remember(memory, stream, first, units, digest)
+    remember(memory, stream, first, units, digest, NIL)
     if verdict == HELD:
         memory[slot_row(memory, slot) + K_RECORD] = memory[OUT_RECORD]
         memory[OUT_RECORD] = NIL

@@ -35,6 +35,7 @@ from simbench.feed.epochs import (
     place,
 )
 from simbench.feed.gaps import give_up, note_late, open_units
+from simbench.feed.lags import count_lag
 from simbench.feed.layout import (
     BY_OVERFLOW,
     C_RECENT,
@@ -104,6 +105,7 @@ from simbench.feed.layout import (
     T_CAPACITY,
     T_FREE,
     T_LIMIT,
+    W_AT,
     W_DIGEST,
     W_FIRST,
     W_UNITS,
@@ -163,6 +165,7 @@ def offer(
                 memory[window + W_FIRST] = first
                 memory[window + W_UNITS] = units
                 memory[window + W_DIGEST] = digest
+                memory[window + W_AT] = now
                 memory[OUT_STREAM] = memory[stream + S_ID]
                 memory[OUT_SKIP] = 0
                 memory[OUT_MORE] = 0
@@ -179,13 +182,11 @@ def offer(
                 memory[own + L_SENT] = header[0]["sent"]
                 memory[OUT_STREAM] = memory[stream + S_ID]
                 memory[OUT_MORE] = 0
-                if (
-                    memory[window + W_FIRST] == first
-                    and memory[window + W_UNITS] == units
-                    and memory[window + W_DIGEST] != digest
-                ):
-                    memory[own + L_CONFLICTS] += 1
-                    return CONFLICT
+                if memory[window + W_FIRST] == first and memory[window + W_UNITS] == units:
+                    if memory[window + W_DIGEST] != digest:
+                        memory[own + L_CONFLICTS] += 1
+                        return CONFLICT
+                    count_lag(memory, channel, line, now, memory[window + W_AT])
                 memory[own + L_DUPLICATES] += 1
                 return SEEN
     return _consider(memory, slab, channel, line, header, data, digest, now)
@@ -276,7 +277,7 @@ def _take(
     first, units, sent = header[0]["first"], header[0]["units"], header[0]["sent"]
     _heard(memory, own, now)
     memory[OUT_RECORD] = NIL
-    verdict = admit(memory, stream, line, first, units, sent, digest, now)
+    verdict = admit(memory, stream, line, first, units, sent, digest, now, now)
     if verdict == HELD:
         slot = store(memory, slab, line, header, data, digest, now)
         if slot != NIL:

@@ -21,6 +21,7 @@ from simbench.feed.layout import (
     EPOCH,
     EPOCH_WORDS,
     HELD,
+    K_ARRIVED,
     K_DIGEST,
     K_FIRST,
     K_NEXT,
@@ -174,6 +175,7 @@ def settle(memory: Words, stream: int, line: int, now: int) -> None:
             memory[row + K_UNITS],
             memory[row + K_SENT],
             memory[row + K_DIGEST],
+            memory[row + K_ARRIVED],
             now,
         )
         memory[row + K_RECORD] = memory[OUT_RECORD]

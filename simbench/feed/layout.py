@@ -108,7 +108,8 @@ RANGE: Final = TABLES + 4 * TABLE_WORDS
 EPOCH: Final = TABLES + 5 * TABLE_WORDS
 RECORD: Final = TABLES + 6 * TABLE_WORDS
 STREAM: Final = TABLES + 7 * TABLE_WORDS
-FRONT: Final = TABLES + 8 * TABLE_WORDS  # words before the first table
+LAG: Final = TABLES + 8 * TABLE_WORDS
+FRONT: Final = TABLES + 9 * TABLE_WORDS  # words before the first table
 
 # A channel.
 C_LINES: Final = 0
@@ -125,7 +126,18 @@ C_UNASKED: Final = 10  # or what nobody had asked for,
 C_CROWDED: Final = 11  # or found no slot: asked for again
 C_SNAPSHOT: Final = 12  # 1 while it waits for a snapshot
 C_WRAP: Final = 13  # the highest sequence, which 1 follows; 0 where sequences do not wrap
-CHANNEL_WORDS: Final = 14
+C_LAGS: Final = 14  # row of its first line's lags; those of the others follow
+CHANNEL_WORDS: Final = 15
+
+# What a line lags behind: how long after the first copy of a packet, from another line, its own came. The largest, how
+# many, and a log-linear histogram (lags.py).
+LAG_HIGHEST: Final = 0
+LAG_COUNT: Final = 1
+LAG_HEAD: Final = 2
+LAG_SUB: Final = 8  # buckets for each power of two: one is at most an eighth of its value wide
+LAG_BITS: Final = 36  # values from 0 to 2**36 - 1 ns, a minute; above is counted at the end
+LAG_BUCKETS: Final = (LAG_BITS - 3) * LAG_SUB + LAG_SUB
+LAG_WORDS: Final = LAG_HEAD + LAG_BUCKETS
 
 # A slot: a packet that waits. Held ones are a list by sequence; those in doubt hang on their line.
 K_NEXT: Final = 0
@@ -243,6 +255,7 @@ WINDOW: Final = 512  # packets whose digests are remembered: what lines lag behi
 W_FIRST: Final = 0
 W_UNITS: Final = 1
 W_DIGEST: Final = 2
+W_AT: Final = 3  # `now` of the first copy; NIL where that was asked for
 WINDOW_WORDS: Final = 4
 LINES_AT: Final = STREAM_WORDS + WINDOW * WINDOW_WORDS
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simbench.feed import layout as at
+from simbench.feed.lags import lag_base
 from simbench.feed.layout import NIL
 from simbench.feed.status import channel_state, line_state
 from simbench.feed.streams import channel_base, stream_base
@@ -94,6 +95,11 @@ class Report:
                 }
             )
         return found
+
+    def lags(self, channel: int) -> list[Words]:
+        """Return how far each line of a channel lags behind the first copy of a packet: int64[LAG_WORDS], lags.py."""
+        bases = (int(lag_base(self.memory, channel, line)) for line in range(self._lines(channel)))
+        return [self.memory[base : base + at.LAG_WORDS] for base in bases]
 
     def gaps(self, channel: int, names: Sequence[str] = (), unit: str = "packet") -> list[dict[str, Any]]:
         """Return what no line brought in time: lost, or brought by recovery, in the order in which it ended.

@@ -27,6 +27,7 @@ ROWS: Final = {  # words a row, rows at first, rows at most
     at.EPOCH: (at.EPOCH_WORDS, 16, 1 << 16),
     at.RECORD: (at.RECORD_WORDS, 512, 1 << 20),
     at.STREAM: (0, 4, 1 << 12),
+    at.LAG: (at.LAG_WORDS, 0, 0),
 }
 POOLS: Final = (at.SLOT, at.HOLE, at.RANGE)
 
@@ -96,13 +97,14 @@ def new_sequencer(
     front[at.OUT_RECORD] = at.NIL
     front[[at.SLOT_BYTES, at.CHANNEL_COUNT]] = SLOT_BYTES, len(lines)
     capacities = {table: rows for table, (_, rows, _) in ROWS.items()}
-    capacities |= {at.CHANNEL: len(lines), at.SLOT: chosen.room}
+    capacities |= {at.CHANNEL: len(lines), at.SLOT: chosen.room, at.LAG: sum(lines)}
     for table, (_, _, limit) in ROWS.items():
         front[table + at.T_LIMIT] = limit or capacities[table]
         front[table + at.T_FREE] = at.NIL
     memory = _rebuild(front, capacities, max(lines, default=1))
     base = memory[at.CHANNEL + at.T_BASE]
     for channel, count in enumerate(lines):
+        memory[base + channel * at.CHANNEL_WORDS + at.C_LAGS] = sum(lines[:channel])
         memory[base + channel * at.CHANNEL_WORDS + at.C_LINES] = count
         memory[base + channel * at.CHANNEL_WORDS + at.C_ASKS] = chosen.recover == "retransmit" and (
             servers is None or servers[channel]

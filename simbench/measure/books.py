@@ -8,7 +8,7 @@ import numpy as np
 
 from simbench.book.layout import EMPTY, KNOWN
 from simbench.measure import telemetry as t
-from simbench.measure.snapshot import BookView, InstrumentRow, LevelView, TradeView
+from simbench.measure.snapshot import BookView, InstrumentRow, LevelView, OrderView, QueueView, TradeView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from simbench.measure.names import Names
 
     Words = NDArray[np.int64]
+    Level = tuple[str, int]
 
 TRADES: Final = 50  # of an instrument, since it has been looked at
 LISTED: Final = 200  # instruments, the most active ones
+SIDES: Final = ("bid", "ask")
 ATTEMPTS: Final = 8  # at a book that is being written
 
 
@@ -39,16 +41,20 @@ class Books:
         self._trades: dict[int, list[TradeView]] = {}
         self._called: dict[tuple[int, ...], tuple[str, str, str]] = {}  # by the words that the names are made from
 
-    def look(self, chosen: int | None, others: Sequence[int], now: int) -> tuple[BookView | None, tuple[BookView, ...]]:
+    def look(
+        self, chosen: int | None, others: Sequence[int], now: int, level: Level | None = None
+    ) -> tuple[BookView | None, tuple[BookView, ...]]:
         """Return the chosen book and the others; one that is not there yet is None, or left out.
 
         Args:
             chosen: dense index of an instrument; None no book.
             others: likewise, of those beside it.
             now: CLOCK_MONOTONIC.
+            level: side and price of the chosen book's level whose queue is wanted.
         """
         wanted = dict.fromkeys(index for index in (chosen, *others) if index is not None)
         self._lease(list(wanted), now)
+        self._ask_for_queue(chosen, level)
         found = {index: self._book(index) for index in wanted}
         beside = (found[index] for index in others)
         return (None if chosen is None else found[chosen]), tuple(book for book in beside if book is not None)
@@ -101,6 +107,14 @@ class Books:
             words[t.SLOT_BASE + slot * t.SLOT_WORDS + t.SLOT_LEASED] = 0
         self._trades = {index: trades for index, trades in self._trades.items() if index in wanted}
 
+    def _ask_for_queue(self, chosen: int | None, level: Level | None) -> None:
+        slot = None if chosen is None else self._slots.get(chosen)
+        if slot is not None:
+            base = t.SLOT_BASE + slot * t.SLOT_WORDS
+            side, price = (0, 0) if level is None else (SIDES.index(level[0]) + 1, level[1])
+            self._words[base + t.QUEUE_AT] = price
+            self._words[base + t.QUEUE_WANTED] = side
+
     def _free(self, now: int) -> int | None:
         """Return a slot that nobody has looked at lately."""
         for slot in range(t.SLOTS):
@@ -119,7 +133,7 @@ class Books:
         who = self._instrument(index, row)
         state = self._names.state(int(shown[t.SLOT_STATE]))
         current = state in {"current", "empty"}
-        sides = shown[t.SLOT_LADDER :].reshape(4, t.SLOT_DEPTH, 4)
+        sides = shown[t.SLOT_LADDER : t.SLOT_QUEUE].reshape(4, t.SLOT_DEPTH, 4)
         return BookView(
             index=index,
             channel=who.channel,
@@ -136,6 +150,7 @@ class Books:
             implied_asks=_levels(sides[3]),
             trades=self._traded(index, shown),
             updates=who.updates,
+            queue=_queue(shown),
         )
 
     def _traded(self, index: int, shown: Words) -> tuple[TradeView, ...]:
@@ -160,6 +175,15 @@ def symbol_of(words: Sequence[int] | Words) -> str:
     """Return the symbol that three words hold, 8 characters each."""
     raw = b"".join((int(word) & (1 << 64) - 1).to_bytes(8, "big") for word in words)
     return raw.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def _queue(slot: Words) -> QueueView | None:
+    side, price, orders, listed = slot[t.QUEUE_SHOWN : t.QUEUE_LISTED + 1].tolist()
+    if not 0 < side <= len(SIDES) or [side, price] != slot[t.QUEUE_WANTED : t.QUEUE_AT + 1].tolist():
+        return None
+    rows = slot[t.QUEUE_BASE : t.QUEUE_BASE + listed * t.QUEUE_ROW].reshape(listed, t.QUEUE_ROW)
+    first = tuple(OrderView(order & (1 << 64) - 1, quantity, priority) for order, quantity, priority in rows.tolist())
+    return QueueView(SIDES[side - 1], price, orders, first)
 
 
 def _levels(side: Words) -> tuple[LevelView, ...]:

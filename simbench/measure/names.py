@@ -21,6 +21,7 @@ class Names:
         states: of books.
         reasons: for them.
         anomalies: of books, in the order in which they are counted.
+        protocols: of channels, with the path of a schema of the user's own, "" where there is none.
     """
 
     channels: tuple[str, ...]
@@ -32,6 +33,7 @@ class Names:
     states: tuple[str, ...]
     reasons: tuple[str, ...]
     anomalies: tuple[str, ...]
+    protocols: tuple[tuple[str, str], ...] = ()
 
     def channel(self, number: int) -> str:
         """Return the name of a channel."""

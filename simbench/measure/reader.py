@@ -11,6 +11,7 @@ from simbench.measure import telemetry as t
 from simbench.measure.books import Books
 from simbench.measure.budget import budget, title
 from simbench.measure.processor import Shares
+from simbench.measure.skew import Skew
 from simbench.measure.snapshot import (
     ChannelView,
     GapView,
@@ -25,6 +26,7 @@ from simbench.measure.snapshot import (
     Stage,
 )
 from simbench.measure.ticks import Ticks
+from simbench.measure.worst import Worst
 from simbench.replay import control as c
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ HISTORY: Final = 120
 LOG: Final = 200
 BUCKETS: Final = 64  # of a stage's histogram
 DEAD_NS: Final = 2_000_000_000  # of clock time without a publication: the receiver is gone
+STAGES_NS: Final = 250_000_000  # between reckonings of percentiles, which the terminal draws every half second
 SHARES_NS: Final = 1_000_000_000  # between looks at processor time: cores are counted in ticks of 10 ms
 
 
@@ -62,8 +65,12 @@ class Reader:
         self._run = run
         self._control = control
         self._books = Books(words, names)
+        self._skew = Skew(words, names)
+        self._worst = Worst(words, names)
         self._ticks = Ticks()
         self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
+        self._latest_stages: tuple[Stage, ...] = ()
+        self._stages_at = 0
         self._shares = Shares(os.sched_getaffinity(0))
         self._busy: tuple[dict[int, float], dict[int, float]] = ({}, {})
         self._busy_at = 0
@@ -74,6 +81,7 @@ class Reader:
         self._history: list[float] = []
         self._log: list[LogLine] = []
         self._gaps_seen = 0
+        self._gap_views: list[tuple[list[int], GapView] | None] = [None] * t.GAP_ROWS  # of closed ones, as they were
         self._phase = Phase.STARTING
         self._failure = ""
 
@@ -91,12 +99,15 @@ class Reader:
         """Note that a process of the run has ended that should not have."""
         self._failure = self._failure or reason
 
-    def snapshot(self, instrument_index: int | None = None, others: Sequence[int] = ()) -> Snapshot:
+    def snapshot(
+        self, instrument_index: int | None = None, others: Sequence[int] = (), level: tuple[str, int] | None = None
+    ) -> Snapshot:
         """Copy one moment out of the shared words.
 
         Args:
             instrument_index: whose book to show; None that of the most active instrument.
             others: whose books to show beside it.
+            level: "bid" or "ask", and the price, of its level whose queue to show.
         """
         now = time.monotonic_ns()
         words = self._words
@@ -114,7 +125,7 @@ class Reader:
         lines = self._lines(position, seconds)
         histograms = t.histograms(words)
         gaps_total = int(words[t.GAPS_LOST] + words[t.GAPS_FILLED] + words[t.GAPS_OPEN])
-        book, beside = self._books.look(instrument_index, others, now)
+        book, beside = self._books.look(instrument_index, others, now, level)
         self._taken = now
         self._history = [*self._history, rates["messages"]][-HISTORY:]
         started = int(words[t.STARTED])
@@ -141,7 +152,7 @@ class Reader:
                 counters["hiccup_longest_ns"],
                 counters["hiccup_total_ns"] / watched if watched else 0.0,
             ),
-            stages=tuple(self._stage(name, words, histograms[name]) for name, words in t.STAGES),
+            stages=self._latency(now, phase, histograms),
             channels=self._channels(),
             lines=lines,
             gaps=gaps,
@@ -158,6 +169,8 @@ class Reader:
             sender=_sender(control) if control is not None else None,
             processes=self._processes(now),
             cores=MappingProxyType(self._busy[1]),
+            lags=self._skew.look(),
+            worst=self._worst.look(),
         )
 
     def close(self) -> None:
@@ -205,6 +218,13 @@ class Reader:
     def _anomalies(self) -> dict[str, int]:
         base = t.ANOMALY_BASE
         return {name: int(self._words[base + i]) for i, name in enumerate(self._names.anomalies)}
+
+    def _latency(self, now: int, phase: Phase, histograms: Mapping[str, Histogram]) -> tuple[Stage, ...]:
+        """Reckon the stages while the run goes on only as often as anybody could read them; what ended is exact."""
+        if now - self._stages_at > STAGES_NS or phase is not Phase.RUNNING:
+            self._stages_at = now
+            self._latest_stages = tuple(self._stage(name, title, histograms[name]) for name, title in t.STAGES)
+        return self._latest_stages
 
     def _stage(self, name: str, title: str, histogram: Histogram) -> Stage:
         known = self._stages.get(name)
@@ -274,12 +294,17 @@ class Reader:
     def _gaps(self, position: int) -> tuple[GapView, ...]:
         total = int(self._words[t.GAPS])
         views = []
+        rows = self._words[t.GAP_BASE : t.GAP_BASE + t.GAP_ROWS * t.GAP_WORDS].reshape(t.GAP_ROWS, -1).tolist()
         for number in range(max(0, total - t.GAP_ROWS), total):
-            base = t.GAP_BASE + number % t.GAP_ROWS * t.GAP_WORDS
-            row = [int(value) for value in self._words[base : base + t.GAP_WORDS]]
+            place = number % t.GAP_ROWS
+            row = rows[place]
             if row[t.GAP_UNITS] == 0:  # joined to another
                 continue
-            view = self._gap(row, self._names.outcome(row[t.GAP_OUTCOME]), position)
+            known = self._gap_views[place]
+            if known is None or known[0] != row or not row[t.GAP_CLOSED]:
+                view = self._gap(row, self._names.outcome(row[t.GAP_OUTCOME]), position)
+                known = self._gap_views[place] = (row, view)
+            view = known[1]
             views.append(view)
             if number >= self._gaps_seen:
                 level = "warning" if view.outcome == "lost" else "info"

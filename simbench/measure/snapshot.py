@@ -110,6 +110,55 @@ class LineView:
 
 
 @dataclass(frozen=True, slots=True)
+class LagView:
+    """How long after the first copy of a packet, which another line brought, a line's own came; see feed/lags.py.
+
+    Attributes:
+        count: copies that came second or later.
+        p50, p99, highest: replay time, ns.
+        buckets: (upper edge in ns, count) of the non-empty buckets, each at most an eighth of its value wide.
+    """
+
+    channel: str
+    name: str
+    count: int
+    p50: int
+    p99: int
+    highest: int
+    buckets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorstView:
+    """One of the frames that took longest.
+
+    Attributes:
+        stage: what `ns` is of: "hook_book" (T2 to T4), "send_book" (T1 to T4) where there is no hook.
+        before_ns: of that, until the application had it (T3).
+        handling_ns: and from then on; the frames of a turn wait for each other.
+        away_ns: that the receiving core had not looked at the wire when it took the frame; 0 below a hiccup's length.
+        recorded_ns: its stamp in the capture.
+        line: its name; "answer" to a request; "" where it is of a flow beside the lines.
+        sequence: its first, as on the wire; -1 unknown.
+        size: bytes of its datagram.
+        kinds: (key, count) of its messages, the most frequent first.
+    """
+
+    stage: str
+    ns: int
+    before_ns: int
+    handling_ns: int
+    away_ns: int
+    recorded_ns: int
+    channel: str
+    line: str
+    sequence: int
+    size: int
+    messages: int
+    kinds: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelView:
     """One channel.
 
@@ -171,6 +220,31 @@ class TradeView:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderView:
+    """One order in its queue; priority is what the feed says of its place, 0 where it says nothing."""
+
+    order: int
+    quantity: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """The queue of orders at a level, first in the queue first.
+
+    Attributes:
+        side: "bid" or "ask".
+        orders: in all; -1 where the feed names no single orders there.
+        first: the first 32 of them.
+    """
+
+    side: str
+    price: int
+    orders: int
+    first: tuple[OrderView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BookView:
     """The book of the chosen instrument, best levels first.
 
@@ -178,6 +252,7 @@ class BookView:
         state: "current", "stale", "unsynchronised", "naturally refreshed", or "empty": nothing of it has come yet.
         since_ns: exchange time at which it ceased to be current; 0 where it is, or never was.
         reason: why, in the words of docs/json.md; "" where it is current.
+        queue: of the level that was asked for; None where none was, or the receiver has not answered yet.
     """
 
     index: int
@@ -195,6 +270,7 @@ class BookView:
     updates: int = 0
     since_ns: int = 0
     reason: str = ""
+    queue: QueueView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +400,8 @@ class Snapshot:
         sender: how the replayer works; None where the receiver is alone.
         processes: of the run, the one that takes snapshots among them.
         cores: share of its time that each core was busy lately, by number.
+        lags: of the lines, in their order.
+        worst: the frames that took longest, the longest first, at most 16.
     """
 
     phase: Phase
@@ -359,3 +437,5 @@ class Snapshot:
     sender: SenderView | None = None
     processes: tuple[ProcessView, ...] = ()
     cores: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
+    lags: tuple[LagView, ...] = ()
+    worst: tuple[WorstView, ...] = ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simbench.errors import SimbenchError
+from simbench.feed.layout import LAG_WORDS
 from simbench.measure.histogram import SIZE as HISTOGRAM
 from simbench.measure.histogram import Histogram
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0005  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0006  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -40,6 +41,7 @@ GAPS_LOST: Final = 11
 GAPS_FILLED: Final = 12
 GAPS_OPEN: Final = 13  # rows of the open holes
 REFRESHED: Final = 14  # the writer's own: where the directory is refreshed next
+LAGGED: Final = 15  # likewise: the line whose lags are refreshed next
 HEAD_WORDS: Final = 64
 
 STARTING: Final = 0
@@ -154,7 +156,18 @@ SLOT_REASON: Final = 10
 SLOT_LADDER: Final = (
     16  # int64[4 sides, SLOT_DEPTH, 4]: price, quantity, orders, known : 1 yes, 0 never sent, 2 no level
 )
-SLOT_WORDS: Final = SLOT_LADDER + 4 * SLOT_DEPTH * 4
+# The queue of orders at one level of it: a reader says which, and what is shown says of which it is.
+SLOT_QUEUE: Final = SLOT_LADDER + 4 * SLOT_DEPTH * 4
+QUEUE_WANTED: Final = SLOT_QUEUE  # by the reader: side + 1; 0 none
+QUEUE_AT: Final = SLOT_QUEUE + 1  # by the reader: its price
+QUEUE_SHOWN: Final = SLOT_QUEUE + 2
+QUEUE_PRICE: Final = SLOT_QUEUE + 3
+QUEUE_ORDERS: Final = SLOT_QUEUE + 4  # in all; -1 where the book has no order of its own there
+QUEUE_LISTED: Final = SLOT_QUEUE + 5  # the first so many are listed
+QUEUE_ROWS: Final = 32
+QUEUE_ROW: Final = 3  # words: order, quantity, priority (0 where the feed says none)
+QUEUE_BASE: Final = SLOT_QUEUE + 8
+SLOT_WORDS: Final = QUEUE_BASE + QUEUE_ROWS * QUEUE_ROW
 LEASE_NS: Final = 3_000_000_000  # a slot that no reader looked at for so long may be taken by another
 
 # The instrument directory, by dense index.
@@ -169,7 +182,30 @@ INSTRUMENT_QUANTITY_EXPONENT: Final = 6
 INSTRUMENT_UPDATES: Final = 7
 INSTRUMENT_STATE: Final = 8  # of STANDINGS
 
-WORDS: Final = INSTRUMENT_BASE + INSTRUMENT_ROWS * INSTRUMENT_WORDS
+# How far each line lags behind the first copy of a packet: the sequencer's row (feed/layout.py) for each row of LINE.
+LAG_BASE: Final = INSTRUMENT_BASE + INSTRUMENT_ROWS * INSTRUMENT_WORDS
+
+# The frames that took longest, in no order, under a seqlock of their own.
+WORST_ROWS: Final = 16
+WORST_BASE: Final = LAG_BASE + LINE_ROWS * LAG_WORDS
+WORST_LOCK: Final = 0
+WORST_KEPT: Final = 1  # rows filled
+WORST_HEAD: Final = 8
+WORST_NS: Final = 0  # what it took: T2 to T4, or T1 to T4 where there is no hook
+WORST_HOOK: Final = 1  # T2; 0 none
+WORST_SENT: Final = 2  # T1; 0 unknown
+WORST_TAKEN: Final = 3  # T3
+WORST_DONE: Final = 4  # T4
+WORST_RECORDED: Final = 5  # in the capture, ns since 1970
+WORST_CHANNEL: Final = 6
+WORST_LINE: Final = 7  # 255: an answer to a request; -1: of a flow beside the lines
+WORST_LENGTH: Final = 8  # bytes of the datagram
+WORST_AWAY: Final = 9  # so long, ns, the core had not looked at the wire when it took the frame; 0 below a hiccup's
+WORST_DATA: Final = 16  # the datagram, as much of it as there is room for
+WORST_BYTES: Final = 1536
+WORST_WORDS: Final = WORST_DATA + WORST_BYTES // 8
+
+WORDS: Final = WORST_BASE + WORST_HEAD + WORST_ROWS * WORST_WORDS
 
 
 def counter(name: str) -> int:

@@ -22,6 +22,7 @@ from simbench.measure.histogram import record
 from simbench.receive import pipeline
 from simbench.receive.pipeline import DONE
 from simbench.receive.publish import publish
+from simbench.receive.worst import keep
 from simbench.replay import control as c
 from simbench.wire.contract import BYTES, FRAMES, POLL_FUNCTION, RELEASE_FUNCTION, WAIT_FUNCTION, WORDS
 
@@ -70,7 +71,9 @@ HOLD: Final = 39  # 1: what is not paced has to wait for an answer
 NO_TIME: Final = 40  # a struct timespec of nothing, two words
 STALE: Final = 42  # frames of an epoch that is over: of another queue than those of the present one
 SLOWED: Final = 43  # ns that every frame costs more, on purpose
-NOTES: Final = 44  # a row for each frame of the turn
+FLOOR: Final = 44  # what a frame must exceed, ns, to be one of those that took longest
+LOOKED_BEFORE: Final = 45  # LOOKED when the frames at hand were taken; 0 unknown
+NOTES: Final = 48  # a row for each frame of the turn
 
 # What is noted of a frame while it is in the pipeline.
 HOOK: Final = 0  # T2
@@ -222,7 +225,39 @@ def begin_turn(live: Words, frames: Records, words: Words, side: Words) -> int:
 
 
 @kernel
-def measure(live: Words, frames: Records, words: Words, telemetry: Words, trace: NDArray[np.int64], done: int) -> None:
+def keep_worst(live: Words, memory: Bytes, frame: Any, routes: Words, telemetry: Words, note: Words, done: int) -> None:
+    """Keep a frame among those that took longest, and whether the core was away before it was taken."""
+    away = live[TAKEN] - live[LOOKED_BEFORE]
+    if live[LOOKED_BEFORE] == 0 or live[BLOCK] != 0 or away <= HICCUP_NS:
+        away = 0
+    flow = frame["flow"]
+    known = note[KNOWN] != 0
+    live[FLOOR] = keep(
+        telemetry,
+        memory,
+        frame["payload"],
+        frame["payload_length"],
+        routes[flow] if flow >= 0 else pipeline.NOT_FEED,
+        note[RECORDED_AT] if known else frame["stamp"],
+        note[HOOK],
+        note[SENT] if known else 0,
+        live[TAKEN],
+        done,
+        away,
+    )
+
+
+@kernel
+def measure(
+    live: Words,
+    memory: Bytes,
+    frames: Records,
+    routes: Words,
+    words: Words,
+    telemetry: Words,
+    trace: NDArray[np.int64],
+    done: int,
+) -> None:
     """Count the stages of the frames that the receiver is done with (T4 = done)."""
     taken = live[TAKEN]
     applying = words[pipeline.APPLYING]
@@ -237,9 +272,13 @@ def measure(live: Words, frames: Records, words: Words, telemetry: Words, trace:
         else:
             record(telemetry, APP_DONE, done - taken)
         record(telemetry, APP_BOOK, done - taken)
+        since = note[SENT] if note[KNOWN] != 0 else done
         if note[HOOK] != 0:
+            since = note[HOOK]
             record(telemetry, HOOK_APP, taken - note[HOOK])
             record(telemetry, HOOK_BOOK, done - note[HOOK])
+        if done - since > live[FLOOR]:
+            keep_worst(live, memory, frames[live[I] + i], routes, telemetry, note, done)
         if note[KNOWN] == 0:
             live[UNSTAMPED] += live[DRIVEN]
             continue
@@ -411,6 +450,7 @@ def receive(
                 else:
                     pause()
                 continue
+            live[LOOKED_BEFORE] = live[LOOKED]
             live[LOOKED] = 0
             live[FOUND] += 1
             live[TAKEN] = now
@@ -450,6 +490,6 @@ def receive(
             return status
         if live[SLOWED] > 0:
             hold_up(live[SLOWED] * live[BUSY])
-        measure(live, frames, words, telemetry, trace, monotonic_ns())
+        measure(live, memory, frames, routes, words, telemetry, trace, monotonic_ns())
         live[I] += live[BUSY]
         live[BUSY] = 0

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from simbench.book import layout as b
 from simbench.book.ladder import ladder, standing
+from simbench.book.levels import address, find_level
 from simbench.feed import layout as f
+from simbench.feed.lags import lag_base
 from simbench.feed.status import channel_state, line_state
 from simbench.feed.streams import channel_base, stream_words
 from simbench.feed.wrap import on_wire
@@ -35,7 +37,9 @@ MALFORMED_COUNT: Final = t.counter("malformed")
 EVENT_COUNT: Final = t.counter("events")
 GAPS_AGAIN: Final = 32  # of the newest gap records: answers may still lengthen or join them
 INSTRUMENTS_A_TIME: Final = 512  # rows of the directory that one publication refreshes: a bounded share of time
+LAGS_A_TIME: Final = 8  # lines whose lags one publication looks at, likewise
 ANOMALIES: Final = len(b.ANOMALIES)
+SIDES: Final = 2  # that have orders: bids and asks
 
 
 @kernel
@@ -87,12 +91,28 @@ def publish(
             total += book[book[b.CHANNELS] + channel * b.CHANNEL_WORDS + b.CHANNEL_ANOMALIES + 3 * kind]
         telemetry[t.ANOMALY_BASE + kind] = total
     publish_lines(telemetry, sequencer, words[p.NOW])
+    publish_lags(telemetry, sequencer, LAGS_A_TIME)
     publish_channels(telemetry, sequencer, words[p.NOW])
     publish_gaps(telemetry, sequencer)
     publish_instruments(telemetry, book)
     for slot in range(t.SLOTS):
         publish_slot(telemetry, book, ladders, t.SLOT_BASE + slot * t.SLOT_WORDS, now)
     store_release(telemetry, t.BEAT, now)
+
+
+@kernel
+def publish_lags(telemetry: Words, sequencer: Words, most: int) -> None:
+    """Copy the lags of the next so many lines, those that have new ones."""
+    lines = telemetry[t.LINES]
+    for _ in range(min(lines, most)):
+        row = telemetry[t.LAGGED] % lines
+        telemetry[t.LAGGED] = row + 1
+        line = t.LINE_BASE + row * t.LINE_WORDS
+        source = lag_base(sequencer, telemetry[line + t.LINE_CHANNEL], telemetry[line + t.LINE_NUMBER])
+        target = t.LAG_BASE + row * f.LAG_WORDS
+        if telemetry[target + f.LAG_COUNT] != sequencer[source + f.LAG_COUNT]:
+            for word in range(f.LAG_WORDS):
+                telemetry[target + word] = sequencer[source + word]
 
 
 @kernel
@@ -234,6 +254,29 @@ def publish_instrument(telemetry: Words, book: Words, index: int) -> None:
 
 
 @kernel
+def publish_queue(telemetry: Words, book: Words, base: int, instrument: int, side: int, price: int) -> None:
+    """Copy the first orders at a price, within the slot's seqlock; `instrument` is the word where it begins."""
+    record = find_level(book, instrument, side, price)
+    level = address(book, record)
+    kind = book[book[b.CHANNELS] + book[instrument + b.CHANNEL] * b.CHANNEL_WORDS + b.CHANNEL_KIND]
+    total = 0 if kind == b.BY_ORDER else -1
+    listed = 0
+    if record != 0 and book[level + b.BEHIND] != record:
+        total = book[level + b.ORDERS]
+        order = book[level + b.BEHIND]
+        while order != record and listed < t.QUEUE_ROWS:
+            word = address(book, order)
+            row = base + t.QUEUE_BASE + listed * t.QUEUE_ROW
+            store_release(telemetry, row, book[word + b.ID])
+            store_release(telemetry, row + 1, book[word + b.QUANTITY])
+            store_release(telemetry, row + 2, book[word + b.PRIORITY])
+            listed += 1
+            order = book[word + b.BEHIND]
+    store_release(telemetry, base + t.QUEUE_ORDERS, total)
+    store_release(telemetry, base + t.QUEUE_LISTED, listed)
+
+
+@kernel
 def publish_slot(telemetry: Words, book: Words, ladders: NDArray[np.int64], base: int, now: int) -> None:
     """Copy a leased book where it, or its state, changed since it was last copied, under the slot's seqlock."""
     wanted = load_acquire(telemetry, base + t.SLOT_WANTED)
@@ -242,6 +285,8 @@ def publish_slot(telemetry: Words, book: Words, ladders: NDArray[np.int64], base
     at = book[b.INSTRUMENTS] + (wanted - 1) * b.INSTRUMENT_WORDS
     state = standing(book, at)
     same = telemetry[base + t.SLOT_CHANGE] == book[at + b.EVENTS] and telemetry[base + t.SLOT_STATE] == state
+    asked, price = telemetry[base + t.QUEUE_WANTED], telemetry[base + t.QUEUE_AT]
+    same = same and telemetry[base + t.QUEUE_SHOWN] == asked and telemetry[base + t.QUEUE_PRICE] == price
     if telemetry[base + t.SLOT_SHOWN] == wanted and same:
         return
     store_release(telemetry, base + t.SLOT_LOCK, telemetry[base + t.SLOT_LOCK] + 1)
@@ -260,4 +305,8 @@ def publish_slot(telemetry: Words, book: Words, ladders: NDArray[np.int64], base
     store_release(telemetry, base + t.SLOT_STATE, state)
     store_release(telemetry, base + t.SLOT_SINCE, book[at + b.STALE_SINCE])
     store_release(telemetry, base + t.SLOT_REASON, book[at + b.REASON])
+    store_release(telemetry, base + t.QUEUE_SHOWN, asked)
+    store_release(telemetry, base + t.QUEUE_PRICE, price)
+    if 0 < asked <= SIDES:
+        publish_queue(telemetry, book, base, at, asked - 1, price)
     store_release(telemetry, base + t.SLOT_LOCK, telemetry[base + t.SLOT_LOCK] + 1)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from simbench.feed.layout import LAG_WORDS
 from simbench.kernel.pure import kernel, store_release
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import SIZE, Histogram
+from simbench.measure.worst import kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +67,7 @@ class Whole:
         self._gather_lines()
         self._gather_gaps()
         self._gather_instruments()
+        self._gather_worst()
         for slot in range(t.SLOTS):
             self._gather_slot(t.SLOT_BASE + slot * t.SLOT_WORDS)
         _release(whole, t.BEAT, time.monotonic_ns())
@@ -74,7 +77,10 @@ class Whole:
         for row in range(int(whole[t.LINES])):
             base = t.LINE_BASE + row * t.LINE_WORDS
             channel = int(self._parts[0][base + t.LINE_CHANNEL])
-            whole[base : base + t.LINE_WORDS] = self._parts[self._owners[channel]][base : base + t.LINE_WORDS]
+            part = self._parts[self._owners[channel]]
+            whole[base : base + t.LINE_WORDS] = part[base : base + t.LINE_WORDS]
+            base = t.LAG_BASE + row * LAG_WORDS
+            whole[base : base + LAG_WORDS] = part[base : base + LAG_WORDS]
         for channel, owner in enumerate(self._owners[: t.CHANNEL_ROWS]):
             base = t.CHANNEL_BASE + channel * t.CHANNEL_WORDS
             whole[base : base + t.CHANNEL_WORDS] = self._parts[owner][base : base + t.CHANNEL_WORDS]
@@ -112,6 +118,21 @@ class Whole:
             whole[rows] = _directory(part)[: len(rows)]
         _release(self._whole, t.INSTRUMENTS, len(self._instruments))
 
+    def _gather_worst(self) -> None:
+        """Keep those that took longest of any queue; those of a queue that is writing its own come the next time."""
+        found = [rows for part in self._parts if (rows := kept(part)) is not None]
+        if len(found) < len(self._parts):
+            return
+        rows = np.concatenate(found)
+        rows = rows[(-rows[:, t.WORST_NS]).argsort(kind="stable")][: t.WORST_ROWS]
+        whole, start = self._whole, t.WORST_BASE + t.WORST_HEAD
+        if np.array_equal(rows.reshape(-1), whole[start : start + rows.size]):
+            return
+        _release(whole, t.WORST_BASE + t.WORST_LOCK, int(whole[t.WORST_BASE + t.WORST_LOCK]) + 1)
+        whole[start : start + rows.size] = rows.reshape(-1)
+        whole[t.WORST_BASE + t.WORST_KEPT] = len(rows)
+        _release(whole, t.WORST_BASE + t.WORST_LOCK, int(whole[t.WORST_BASE + t.WORST_LOCK]) + 1)
+
     def _gather_slot(self, base: int) -> None:
         """Lease a book where its instrument is, and copy it from there when all of it is of one version."""
         whole = self._whole
@@ -126,12 +147,14 @@ class Whole:
         slot = self._parts[queue][base : base + t.SLOT_WORDS]
         slot[t.SLOT_LEASED] = whole[base + t.SLOT_LEASED]
         slot[t.SLOT_WANTED] = row + 1
+        slot[t.QUEUE_WANTED : t.QUEUE_AT + 1] = whole[base + t.QUEUE_WANTED : base + t.QUEUE_AT + 1]
         copy = slot.copy()
         if copy[t.SLOT_LOCK] % 2 or slot[t.SLOT_LOCK] != copy[t.SLOT_LOCK] or copy[t.SLOT_SHOWN] != row + 1:
             return
         _release(whole, base + t.SLOT_LOCK, int(whole[base + t.SLOT_LOCK]) + 1)
         whole[base + t.SLOT_SHOWN] = wanted
-        whole[base + t.SLOT_SHOWN + 1 : base + t.SLOT_WORDS] = copy[t.SLOT_SHOWN + 1 :]
+        whole[base + t.SLOT_SHOWN + 1 : base + t.SLOT_QUEUE] = copy[t.SLOT_SHOWN + 1 : t.SLOT_QUEUE]
+        whole[base + t.QUEUE_SHOWN : base + t.SLOT_WORDS] = copy[t.QUEUE_SHOWN :]  # what is asked is the reader's
         _release(whole, base + t.SLOT_LOCK, int(whole[base + t.SLOT_LOCK]) + 1)
 
 

@@ -311,7 +311,7 @@ class Worker:
         self._control[c.RECEIVER_DONE] = 1
 
     def _publish(self) -> None:
-        from simbench.receive.publish import publish
+        from simbench.receive.publish import publish, publish_lags
 
         receiver, state = self.receiver, self.receiver.state
         w.publish_live(self._telemetry, self.live)
@@ -325,6 +325,7 @@ class Worker:
             self._ladders,
             time.monotonic_ns(),
         )
+        publish_lags(self._telemetry, state.sequencer.memory, t.LINE_ROWS)
 
     def traced(self) -> NDArray[np.int64]:
         """Return the stamps of the first frames: int64[n, 4], recorded, T0, T1, T3."""

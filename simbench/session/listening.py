@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from simbench.measure.snapshot import RunInfo
 from simbench.session.plan import cores, names
 from simbench.session.processes import Processes
-from simbench.session.replayed import result
+from simbench.session.replayed import looked_at, result
 
 if TYPE_CHECKING:
     from simbench.feed.definition import Feed
@@ -82,4 +82,5 @@ class Listening(Processes):
     def finish(self) -> dict[str, Any]:
         """Wait for the receiver and return the result, in the shape of `run --json`."""
         received = self.results()["receive"]
-        return result(received, wire=f"nic:{self._interface}", stack=self._spec.stack, wait=self._wait)
+        found = result(received, wire=f"nic:{self._interface}", stack=self._spec.stack, wait=self._wait)
+        return {**found, **looked_at(self.telemetry, names(self._feed))}

@@ -158,4 +158,5 @@ def names(feed: Feed) -> Names:
         states=tuple(STANDINGS),
         reasons=tuple(REASONS),
         anomalies=tuple(ANOMALIES),
+        protocols=tuple((channel.protocol, channel.schema or "") for channel in feed.channels),
     )

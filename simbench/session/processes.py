@@ -140,15 +140,18 @@ class Processes:
         while self.running() and self.telemetry[telemetry.STATE] == telemetry.STARTING:
             self.wait(LOOK_S)
 
-    def snapshot(self, instrument_index: int | None = None, others: Sequence[int] = ()) -> Snapshot:
+    def snapshot(
+        self, instrument_index: int | None = None, others: Sequence[int] = (), level: tuple[str, int] | None = None
+    ) -> Snapshot:
         """Take a snapshot as the reader does, which knows by then of a process that has failed.
 
         Args:
             instrument_index: whose book to show; None that of the most active instrument.
             others: whose books to show beside it.
+            level: side and price of its level whose queue to show.
         """
         self.running()
-        return self.reader().snapshot(instrument_index, others)
+        return self.reader().snapshot(instrument_index, others, level)
 
     def reader(self) -> Reader:
         """Return who takes snapshots of this run."""

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from simbench.measure.names import Names
     from simbench.measure.reader import Reader
+    from simbench.measure.telemetry import Words
     from simbench.receive.offline import Source
 
 CORES_WATCHED: Final = 3  # with fewer, a terminal preempts a replayer that never sleeps, for milliseconds
@@ -231,6 +233,7 @@ class Session(Processes):
         joined = {
             **whole,
             "capture": title_of(self.source.capture.path),
+            **looked_at(self.telemetry, names(self.feed)),
             "speed": replayed["speed"],
             "sent": replayed["sent"],
             "drops": {**replayed["drops"], **received["drops"]},
@@ -280,6 +283,13 @@ def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dic
         "recovery": received.get("recovery", {}),
         "book": received["book"],
     }
+
+
+def looked_at(telemetry: Words, called: Names) -> dict[str, Any]:
+    """Return what results say out of a run's telemetry: how lines lag, and which frames took longest."""
+    from simbench.measure import skew, worst
+
+    return {"skew": skew.told(telemetry, called), "worst": worst.told(telemetry, called)}
 
 
 def host() -> dict[str, Any]:

@@ -68,7 +68,7 @@ def reader(words: Words) -> Reader:
 def show(words: Words, number: int) -> None:
     """Publish a book in which every figure is the same number, as a receiver does: the version is odd meanwhile."""
     words[SLOT + t.SLOT_LOCK] += 1
-    levels = words[SLOT + t.SLOT_LADDER : SLOT + t.SLOT_WORDS].reshape(4, t.SLOT_DEPTH, 4)
+    levels = words[SLOT + t.SLOT_LADDER : SLOT + t.SLOT_QUEUE].reshape(4, t.SLOT_DEPTH, 4)
     levels[:, :, 3] = EMPTY
     for side in range(4):
         for level in range(3):

@@ -113,3 +113,48 @@ def test_a_book_that_becomes_stale_is_published_although_it_did_not_change() -> 
 
     assert [state for state, _, _ in seen] == ["empty", "current", "stale"]
     assert seen[-1] == ("stale", 105, "instrument_gap")
+
+
+def test_the_queue_of_the_level_that_is_asked_for_is_published() -> None:
+    """As it stands in the book, the first 32 orders of it; and again when only the question changed."""
+    books = Books.create([BookChannel("itch", -4, kind="order")])
+    rows = np.zeros(50, event.EVENT)
+    rows["kind"], rows["instrument"], rows["flags"] = event.ADD, 7, event.END
+    rows["order"], rows["quantity"] = np.arange(1, 51), np.arange(100, 150)
+    rows["price"] = np.where(np.arange(50) % 10 == 0, 90, 100)
+    rows["side"] = event.BID
+    books.apply(0, rows)
+    words, ladders = np.zeros(t.WORDS, np.int64), np.zeros((4, t.SLOT_DEPTH, 4), np.int64)
+    publish_instruments(words, books.memory)
+    base = t.SLOT_BASE
+    slot = words[base : base + t.SLOT_WORDS]
+    slot[t.SLOT_WANTED] = 1
+    found = {}
+    for side, price in ((1, 100), (1, 90), (2, 100), (1, 80), (0, 0)):
+        slot[t.QUEUE_WANTED], slot[t.QUEUE_AT] = side, price
+        publish_slot(words, books.memory, ladders, base, 0)
+        assert slot[t.SLOT_LOCK] % 2 == 0
+        assert [slot[t.QUEUE_SHOWN], slot[t.QUEUE_PRICE]] == [side, price]
+        listed = slot[t.QUEUE_BASE :].reshape(t.QUEUE_ROWS, t.QUEUE_ROW)[: slot[t.QUEUE_LISTED]]
+        found[side, price] = (int(slot[t.QUEUE_ORDERS]), listed[:, :2].tolist())
+    adds = list(zip(rows["order"].tolist(), rows["quantity"].tolist(), rows["price"].tolist(), strict=True))
+    at = {price: [[order, size] for order, size, own in adds if own == price] for price in (90, 100)}
+    assert found[1, 100] == (45, at[100][: t.QUEUE_ROWS])
+    assert found[1, 90] == (5, at[90])
+    assert found[2, 100] == found[1, 80] == (0, [])
+
+
+def test_a_book_of_levels_says_that_it_has_no_orders() -> None:
+    """Whether the price is in it or not."""
+    books = Books.create([BookChannel("340", -2, kind="price")])
+    row = np.zeros(1, event.EVENT)
+    row["kind"], row["instrument"], row["price"], row["quantity"], row["orders"] = event.LEVEL, 7, 100, 5, 3
+    row["flags"] = event.END
+    books.apply(0, row)
+    words, ladders = np.zeros(t.WORDS, np.int64), np.zeros((4, t.SLOT_DEPTH, 4), np.int64)
+    publish_instruments(words, books.memory)
+    for price in (100, 200):
+        slot = words[t.SLOT_BASE : t.SLOT_BASE + t.SLOT_WORDS]
+        slot[t.SLOT_WANTED], slot[t.QUEUE_WANTED], slot[t.QUEUE_AT] = 1, 1, price
+        publish_slot(words, books.memory, ladders, t.SLOT_BASE, 0)
+        assert (slot[t.QUEUE_ORDERS], slot[t.QUEUE_LISTED]) == (-1, 0)

@@ -12,6 +12,7 @@ from simbench.measure.snapshot import (
     ChannelView,
     GapView,
     InstrumentRow,
+    LagView,
     LevelView,
     LineView,
     LogLine,
@@ -24,6 +25,7 @@ from simbench.measure.snapshot import (
     Stage,
     Tick,
     TradeView,
+    WorstView,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +92,32 @@ def stage(name: str, title: str, middle: int) -> Stage:
     counts = (2, 9, 40, 160, 420, 700, 610, 330, 150, 60, 22, 9, 5, 3, 2, 1)
     buckets = tuple((int(middle * 1.25 ** (k - 5)), count) for k, count in enumerate(counts))
     return Stage(name, title, sum(counts), middle, middle * 2, middle * 3, middle * 5, buckets[-1][0], buckets)
+
+
+def lag(name: str, middle: int, count: int) -> LagView:
+    """A line that is second by about `middle`; a line that never was where it is nought."""
+    counts = (1, 4, 11, 30, 52, 47, 29, 14, 6, 2, 1) if middle else ()
+    buckets = tuple((int(middle * 1.4 ** (k - 4)), each * count // 197 + 1) for k, each in enumerate(counts))
+    return LagView("340", name, count, middle, middle * 5, middle * 7, buckets)
+
+
+def worst(k: int) -> WorstView:
+    """One of five frames; the core was away before the second one."""
+    kinds = (("32", 4 + k), ("42", 1))
+    return WorstView(
+        stage="hook_book",
+        ns=84_000 - 13_100 * k,
+        before_ns=80_000 - 13_000 * k,
+        handling_ns=4_000 - 100 * k,
+        away_ns=61_000 if k == 1 else 0,
+        recorded_ns=FIRST_NS + 7 * k * SECOND,
+        channel="340",
+        line="AB"[k % 2],
+        sequence=6_100 + k,
+        size=412 + 8 * k,
+        messages=5 + k,
+        kinds=kinds,
+    )
 
 
 def tick(k: int) -> Tick:
@@ -159,6 +187,8 @@ def moment(**changes: Any) -> Snapshot:
             PartView("app_book", "application to book", 262.0, 0.08),
         ),
         ticks=tuple(tick(k) for k in range(84)),
+        lags=(lag("A", 640, 668), lag("B", 3_300, 1_090), replace(lag("A", 0, 0), channel="341")),
+        worst=tuple(worst(k) for k in range(5)),
         sender=SenderView(3_517, 731_536, 3_509, 0, 0, 3_102, 17, 2_988, 61_000, 0, 0, 1),
         processes=(
             ProcessView("replayer", 4_101, 0.42),
@@ -178,11 +208,15 @@ class FixedSource:
         self.now = snapshot
         self.asked: list[int | None] = []
         self.beside: list[tuple[int, ...]] = []
+        self.levels: list[tuple[str, int] | None] = []
 
-    def snapshot(self, instrument_index: int | None, others: Sequence[int] = ()) -> Snapshot:
+    def snapshot(
+        self, instrument_index: int | None, others: Sequence[int] = (), level: tuple[str, int] | None = None
+    ) -> Snapshot:
         """The fixed moment, with the others' books where they are asked for."""
         self.asked.append(instrument_index)
         self.beside.append(tuple(others))
+        self.levels.append(level)
         if instrument_index is None or self.now.book is None:
             return self.now
         found = replace(self.now.book, index=instrument_index, symbol=NAMES[instrument_index % 3])

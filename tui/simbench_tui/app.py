@@ -22,6 +22,7 @@ from simbench_tui.help import Help
 from simbench_tui.jump import Jump
 from simbench_tui.keys import SCREENS, actions
 from simbench_tui.latency import chosen_stage
+from simbench_tui.level import next_level
 from simbench_tui.look import LOUDNESS, Bookmark, Look
 from simbench_tui.messages import Sampled, SourceFailed
 from simbench_tui.note import Note
@@ -92,6 +93,7 @@ class BenchApp(App[None]):
         self._roster = Roster()
         self._quotes = Quotes()
         self._look = Look()
+        self._level_of: int | None = None  # the instrument of the level whose queue is shown
         self._latest: Snapshot | None = None
         self._frozen: Snapshot | None = None
         self._handlers: dict[signal.Signals, Any] = {}
@@ -134,7 +136,7 @@ class BenchApp(App[None]):
 
     def sample(self) -> None:
         """Take one snapshot here and now and show it, where no thread does."""
-        message = take(self._source, self._roster.chosen, self._others())
+        message = take(self._source, self._roster.chosen, self._others(), self._level())
         if isinstance(message, Sampled):
             self.on_sampled(message)
         else:
@@ -236,6 +238,16 @@ class BenchApp(App[None]):
     def action_instrument(self, by: int) -> None:
         """Show the next instrument, or the one before."""
         self._roster.move(by)
+        self._ask_for_books()
+
+    def action_level(self, by: int) -> None:
+        """Show the queue of a level farther down or up the ladder; 0 none."""
+        shown = self._frozen or self._latest
+        book = shown.book if shown is not None else None
+        level = next_level(book, self._look.level, by) if book is not None and by else None
+        self._level_of = self._roster.chosen
+        self.bench.set_class(level is not None, "-level")
+        self._see(level=level)
         self._ask_for_books()
 
     def action_follow(self) -> None:
@@ -381,9 +393,15 @@ class BenchApp(App[None]):
         wanted.pop(self._roster.chosen or 0, None) if self._roster.chosen is not None else None
         return tuple(wanted)[:OTHERS]
 
+    def _level(self) -> tuple[str, int] | None:
+        """The level whose queue the present screen shows."""
+        return self._look.level if self.current_mode == "book" else None
+
     def _ask_for_books(self) -> None:
+        if self._level_of != self._roster.chosen:
+            self._look = replace(self._look, level=None)
         if self._sampler is not None:
-            self._sampler.choose(self._roster.chosen, self._others())
+            self._sampler.choose(self._roster.chosen, self._others(), self._level())
 
     def _tell(self) -> None:
         frozen = self._frozen.position_ns if self._frozen else None

@@ -48,6 +48,8 @@ FIGURES: Final = (
             ),
             ("spread", "exact", "Best direct ask less best direct bid; a book may be locked (nought) or crossed."),
             ("imbalance", "%", "Best bid's size less best ask's, of both together."),
+            ("queue", "orders", "Of the level that the arrow keys choose: its orders, first in the queue first."),
+            ("ahead", "exact", "Size of the orders in front of this one at its level."),
         ),
     ),
     (
@@ -78,6 +80,15 @@ FIGURES: Final = (
         ),
     ),
     (
+        "Skew between lines",
+        ("feed",),
+        (
+            ("second", "packets", "Of which another line brought the first copy."),
+            ("p50, p99, max", "ns us ms", "How long after that the line's own came, in replay time."),
+            ("picture", "log axis", "Counts by that time; the highest column is full."),
+        ),
+    ),
+    (
         "Latency",
         ("overview", "latency"),
         (
@@ -95,6 +106,10 @@ FIGURES: Final = (
             ("hiccups (row)", "share", "Time that the receiving core lost in that half second; full is 1 % or more."),
             ("gaps (row)", "", "Half seconds in which a gap was found."),
             ("budget", "ns us, %", "What each part of the way adds to the mean of the whole, due to book."),
+            ("worst frames", "ns us ms", "The 16 that took longest from hook to book; from send to book on the ring."),
+            ("before, handler", "ns us ms", "Of that: until the application had it (T3), and from then on."),
+            ("away", "ns us ms", "So long the core had not looked at the wire when it took the frame: a hiccup."),
+            ("kinds", "messages", "What it carried, by message type as the exchange writes it."),
         ),
     ),
     (

@@ -117,8 +117,10 @@ class Ladder(Pane):
         if rung.implied and not rung.quantity and not scale.implied:
             size = f"i{exact(rung.implied, book.quantity_exponent)}"
         orders = "" if rung.orders < 0 else count(rung.orders, _ORDER_CELLS)
+        here = self._which == 0 and self.look.level == (side, rung.price)
         cells: list[Cell] = [
-            (name.ljust(_LEVEL_CELLS + 1), "dim"),
+            (name.ljust(_LEVEL_CELLS), "strong" if here else "dim"),
+            (self.glyphs.chosen if here else " ", "accent"),
             (price, f"strong {side}" if level == 0 else side),
             (f" {mark or ' '}{number(size, scale.quantity)}", ink),
             (f" {orders:>{_ORDER_CELLS}}", "dim"),

@@ -41,6 +41,7 @@ class Look:
         bookmarks: in the order in which they were made.
         quotes: of the shown instrument, one a snapshot, oldest first.
         errand: what the terminal waits for, in words; "" nothing.
+        level: side ("bid" or "ask") and price of the level whose queue is shown; None none.
         window: recorded times between which the replay is looped, ns; the second None until it is chosen.
     """
 
@@ -51,8 +52,9 @@ class Look:
     quotes: tuple[Quote, ...] = ()
     errand: str = ""
     window: tuple[int, int | None] | None = None
+    level: tuple[str, int] | None = None
 
     @property
     def choices(self) -> tuple[object, ...]:
         """What only a key changes: a pane that rests between moments shows at once what was asked of it."""
-        return self.stage, self.loudness, self.pinned, self.bookmarks, self.window
+        return self.stage, self.loudness, self.pinned, self.bookmarks, self.window, self.level

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from simbench_tui.source import Source
 
 
-def take(source: Source, instrument: int | None, others: Sequence[int] = ()) -> Sampled | SourceFailed:
+def take(
+    source: Source, instrument: int | None, others: Sequence[int] = (), level: tuple[str, int] | None = None
+) -> Sampled | SourceFailed:
     """One snapshot as a message; a source that raises is reported rather than lost with its thread."""
     try:
-        return Sampled(source.snapshot(instrument, others))
+        return Sampled(source.snapshot(instrument, others, level))
     except Exception as error:  # noqa: BLE001  the terminal has to outlive whatever it watches
         return SourceFailed(f"{type(error).__name__}: {error}")
 
@@ -38,13 +40,15 @@ class Sampler(Thread):
         self._source = source
         self._post = post
         self._interval = interval
-        self._wish: tuple[int | None, tuple[int, ...]] = (None, ())
+        self._wish: tuple[int | None, tuple[int, ...], tuple[str, int] | None] = (None, (), None)
         self._wake = Event()
         self._stopped = False
 
-    def choose(self, instrument: int | None, others: tuple[int, ...] = ()) -> None:
-        """Ask for this instrument's book from now on, and for others; the first time at once."""
-        self._wish = (instrument, others)
+    def choose(
+        self, instrument: int | None, others: tuple[int, ...] = (), level: tuple[str, int] | None = None
+    ) -> None:
+        """Ask for this instrument's book from now on, others, and the queue of a level; the first time at once."""
+        self._wish = (instrument, others, level)
         self._wake.set()
 
     def stop(self) -> None:

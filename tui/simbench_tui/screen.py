@@ -62,6 +62,8 @@ class BenchScreen(Screen[None]):
         super().__init__()
         self.glyphs = glyphs
         self._steering = steering
+        self._panes: list[Pane] = []
+        self._strips: list[Position] = []
 
     def compose(self) -> ComposeResult:
         """Strip, body, footer."""
@@ -76,10 +78,20 @@ class BenchScreen(Screen[None]):
 
     def show(self, snapshot: Snapshot, look: Look) -> None:
         """Hand a snapshot to every pane below the strip."""
-        for pane in self.query("#body Pane").results(Pane):
+        for pane in self._panes or self._find():
             pane.show(snapshot, look)
 
     def tell(self, snapshot: Snapshot | None, look: Look, verdict: Verdict, frozen_ns: int | None) -> None:
         """Tell the strip, which moves even while the view is frozen."""
-        for strip in self.query(Position):
+        for strip in self._strips or self._find_strips():
             strip.state(snapshot, look, verdict, frozen_ns)
+
+    def _find(self) -> list[Pane]:
+        """Look for the panes once: they stay what they are, and a search costs more than a pane that rests."""
+        self._panes = list(self.query("#body Pane").results(Pane))
+        return self._panes
+
+    def _find_strips(self) -> list[Position]:
+        """Likewise for the strip."""
+        self._strips = list(self.query(Position).results(Position))
+        return self._strips

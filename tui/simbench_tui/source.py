@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 class Source(Protocol):
     """Takes snapshots of a run; called from one thread that is not the terminal's."""
 
-    def snapshot(self, instrument_index: int | None, others: Sequence[int] = ()) -> Snapshot:
-        """One moment of the run, with the book of that instrument, None leaves the choice to the source; and others."""
+    def snapshot(
+        self, instrument_index: int | None, others: Sequence[int] = (), level: tuple[str, int] | None = None
+    ) -> Snapshot:
+        """One moment of the run, with the book of that instrument, None leaves the choice to the source; and others.
+
+        With a level ("bid" or "ask", and its price) also that level's queue of orders.
+        """
 
 
 class Steering(Protocol):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from simbench_tui.ladder import Ladder
 from simbench_tui.market import Market
+from simbench_tui.queue import Queue
 from simbench_tui.quotes import Touch
 from simbench_tui.screen import BenchScreen, Row, Stack, bindings
 from simbench_tui.trades import Trades
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BookScreen(BenchScreen):
-    """Ladder at the left; with room two more beside it; below, spread and imbalance, trades, the other instruments."""
+    """Ladder at the left; with room two more beside it; below, queue, trades, other instruments."""
 
     title_of = "book"
     BINDINGS: ClassVar[list[BindingType]] = bindings("book")
@@ -30,5 +31,6 @@ class BookScreen(BenchScreen):
             yield Ladder(glyphs, which=2, id="third")
             with Stack(id="beside"):
                 yield Touch(glyphs, id="touch")
+                yield Queue(glyphs, id="queue")
                 yield Trades(glyphs, id="trades")
         yield Market(glyphs, id="market")

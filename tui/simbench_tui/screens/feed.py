@@ -9,6 +9,7 @@ from simbench_tui.eventlog import EventLog
 from simbench_tui.gaps import Gaps
 from simbench_tui.lines import Lines
 from simbench_tui.screen import BenchScreen, Row, bindings
+from simbench_tui.skew import Skew
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FeedScreen(BenchScreen):
-    """Channels and lines above, the lives of the gaps, the log."""
+    """Channels and lines above, the lives of the gaps, the log, how lines lag."""
 
     title_of = "feed"
     BINDINGS: ClassVar[list[BindingType]] = bindings("feed")
@@ -29,3 +30,4 @@ class FeedScreen(BenchScreen):
         with Row(id="below"):
             yield Channels(glyphs, id="channels")
             yield EventLog(glyphs, id="log")
+        yield Skew(glyphs, id="skew")

@@ -9,6 +9,7 @@ from simbench_tui.latency import Latency
 from simbench_tui.overtime import OverTime
 from simbench_tui.rates import Rates
 from simbench_tui.screen import BenchScreen, Row, bindings
+from simbench_tui.worst import Worst
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LatencyScreen(BenchScreen):
-    """Histogram and percentiles above, then time, then the budget."""
+    """Histogram and percentiles above, then time, then the budget and the worst frames."""
 
     title_of = "latency"
     BINDINGS: ClassVar[list[BindingType]] = bindings("latency")
@@ -28,4 +29,5 @@ class LatencyScreen(BenchScreen):
         yield OverTime(glyphs, id="overtime")
         with Row(id="below"):
             yield Budget(glyphs, id="budget")
+            yield Worst(glyphs, id="worst")
             yield Rates(glyphs, id="rates")
