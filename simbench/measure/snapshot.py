@@ -298,6 +298,23 @@ class ProcessView:
 
 
 @dataclass(frozen=True, slots=True)
+class GateView:
+    """The receiver's gate at one moment; see replay/gating.py.
+
+    Attributes:
+        stands: "none" where there is no gate, "open", "armed" or "shut".
+        waits_for: what it waits for, or waited for: of gating.WAYS.
+        request: of the last one that was made; another number, another request.
+        words: how it stands, for a user; "" while it is open.
+    """
+
+    stands: str = "none"
+    waits_for: str = "open"
+    request: int = 0
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One moment of a run.
 
@@ -324,6 +341,7 @@ class Snapshot:
         sender: how the replayer works; None where the receiver is alone.
         processes: of the run, the one that takes snapshots among them.
         cores: share of its time that each core was busy lately, by number.
+        gate: of the receiver.
     """
 
     phase: Phase
@@ -359,3 +377,4 @@ class Snapshot:
     sender: SenderView | None = None
     processes: tuple[ProcessView, ...] = ()
     cores: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
+    gate: GateView = GateView()

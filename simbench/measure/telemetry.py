@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0005  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0006  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -40,6 +40,12 @@ GAPS_LOST: Final = 11
 GAPS_FILLED: Final = 12
 GAPS_OPEN: Final = 13  # rows of the open holes
 REFRESHED: Final = 14  # the writer's own: where the directory is refreshed next
+# The gate, of a receiver that has one; how it stands is in the control block.
+GATE_CAUSE: Final = 15  # what it waits for, or waited for: of gating.WAYS
+GATE_CHANNEL: Final = 16  # whose message it let through last; -1 none
+GATE_SEQUENCE: Final = 17  # of that message
+GATE_INSTRUMENT: Final = 18  # index of the one that it waits for
+GATE_TAKEN: Final = 19  # the request that was taken last
 HEAD_WORDS: Final = 64
 
 STARTING: Final = 0
@@ -72,6 +78,7 @@ COUNTERS: Final = (
     ("drop_fill_empty", "frames dropped because no free frame was at hand"),
     ("drop_socket_overflow", "datagrams dropped by a full socket buffer"),
     ("drop_link_dropped", "frames dropped by the interface"),
+    ("held_frames", "frames left out of the latency, since the gate held them or let them through one by one"),
     ("unmatched", "datagrams behind a UDP socket that could not be matched with their frame"),
 )
 COUNTER_NAMES: Final = tuple(name for name, _ in COUNTERS)
