@@ -86,3 +86,4 @@ KEEP_PRIORITY: Final = 1 << 2
 NOT_PRINTABLE: Final = 1 << 3  # an execution that volume statistics leave out
 CHAINED: Final = 1 << 4  # order: id of the change, which all events of it share; other: id of the one before it
 ANEW: Final = 1 << 5  # of LOST: the channel's sequences begin anew, and those so far name nothing any more
+MESSAGE_END: Final = 1 << 6  # the last of its message; flagged by the receiver, while somebody goes on by messages

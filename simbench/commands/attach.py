@@ -44,6 +44,8 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
 
             os.nice(POLITE)
             show_terminal(joined.reader(), joined.control)
+            if joined.let_go():
+                show.complain("the gate that this terminal had shut is open again, and the replay goes on")
     return 0
 
 

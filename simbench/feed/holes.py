@@ -9,6 +9,7 @@ from simbench.feed.layout import (
     ASKING,
     HOLE,
     HOLE_WORDS,
+    HOLES_OPENED,
     NIL,
     O_BEFORE,
     O_BEHIND,
@@ -50,6 +51,7 @@ def insert(memory: Words, stream: int, after: int, first: int, last: int, detect
     hole = _link(memory, stream, after)
     if hole == NIL:
         return NIL
+    memory[HOLES_OPENED] += 1
     row = hole_row(memory, hole)
     memory[row + O_FIRST] = first
     memory[row + O_LAST] = last

@@ -92,6 +92,7 @@ STREAM_SIZE: Final = 35  # words of a stream with its window and its lines
 WANTED: Final = 36  # holes to be asked for
 ASKED: Final = 37  # holes that have been asked for and wait for the answer
 OUT_RECORD: Final = 38  # of the gap that the packet to be delivered filled; NIL
+HOLES_OPENED: Final = 39  # counter of the whole
 # Tables: base, used rows, capacity, limit, and for pools the first free row.
 TABLES: Final = 48
 TABLE_WORDS: Final = 5

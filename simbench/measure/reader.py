@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from simbench.measure import telemetry as t
 from simbench.measure.books import Books
 from simbench.measure.budget import budget, title
+from simbench.measure.gate import look
 from simbench.measure.processor import Shares
 from simbench.measure.skew import Skew
 from simbench.measure.snapshot import (
     ChannelView,
     GapView,
+    GateView,
     LineView,
     LogLine,
     PartView,
@@ -28,6 +30,7 @@ from simbench.measure.snapshot import (
 from simbench.measure.ticks import Ticks
 from simbench.measure.worst import Worst
 from simbench.replay import control as c
+from simbench.replay.gating import SHUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,6 +174,7 @@ class Reader:
             cores=MappingProxyType(self._busy[1]),
             lags=self._skew.look(),
             worst=self._worst.look(),
+            gate=look(words, control.words, self._names, instruments) if control is not None else GateView(),
         )
 
     def close(self) -> None:
@@ -192,6 +196,8 @@ class Reader:
             return (Phase.RUNNING if state == t.RUNNING else Phase.STARTING), ""
         phase = self._control.phase
         if phase is Phase.ENDED:
+            if self._control.gate_stands == SHUT:
+                return Phase.PAUSED, "everything is sent; the gate holds what has not been let through"
             return Phase.RUNNING, "draining"
         return phase, self._control.reason
 

@@ -374,6 +374,23 @@ class ProcessView:
 
 
 @dataclass(frozen=True, slots=True)
+class GateView:
+    """The receiver's gate at one moment; see replay/gating.py.
+
+    Attributes:
+        stands: "none" where there is no gate, "open", "armed" or "shut".
+        waits_for: what it waits for, or waited for: of gating.WAYS.
+        request: of the last one that was made; another number, another request.
+        words: how it stands, for a user; "" while it is open.
+    """
+
+    stands: str = "none"
+    waits_for: str = "open"
+    request: int = 0
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One moment of a run.
 
@@ -402,6 +419,7 @@ class Snapshot:
         cores: share of its time that each core was busy lately, by number.
         lags: of the lines, in their order.
         worst: the frames that took longest, the longest first, at most 16.
+        gate: of the receiver.
     """
 
     phase: Phase
@@ -439,3 +457,4 @@ class Snapshot:
     cores: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     lags: tuple[LagView, ...] = ()
     worst: tuple[WorstView, ...] = ()
+    gate: GateView = GateView()

@@ -41,7 +41,13 @@ GAPS_LOST: Final = 11
 GAPS_FILLED: Final = 12
 GAPS_OPEN: Final = 13  # rows of the open holes
 REFRESHED: Final = 14  # the writer's own: where the directory is refreshed next
-LAGGED: Final = 15  # likewise: the line whose lags are refreshed next
+LAGGED: Final = 20  # likewise: the line whose lags are refreshed next
+# The gate, of a receiver that has one; how it stands is in the control block.
+GATE_CAUSE: Final = 15  # what it waits for, or waited for: of gating.WAYS
+GATE_CHANNEL: Final = 16  # whose message it let through last; -1 none
+GATE_SEQUENCE: Final = 17  # of that message
+GATE_INSTRUMENT: Final = 18  # index of the one that it waits for
+GATE_TAKEN: Final = 19  # the request that was taken last
 HEAD_WORDS: Final = 64
 
 STARTING: Final = 0
@@ -74,6 +80,7 @@ COUNTERS: Final = (
     ("drop_fill_empty", "frames dropped because no free frame was at hand"),
     ("drop_socket_overflow", "datagrams dropped by a full socket buffer"),
     ("drop_link_dropped", "frames dropped by the interface"),
+    ("held_frames", "frames left out of the latency, since the gate held them or let them through one by one"),
     ("unmatched", "datagrams behind a UDP socket that could not be matched with their frame"),
 )
 COUNTER_NAMES: Final = tuple(name for name, _ in COUNTERS)

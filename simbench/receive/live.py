@@ -19,11 +19,12 @@ from simbench.kernel.pure import fetch_add, kernel, kernel_as, load_acquire, pre
 from simbench.measure import stamps
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import record
-from simbench.receive import pipeline
+from simbench.receive import gate, pipeline
 from simbench.receive.pipeline import DONE
 from simbench.receive.publish import publish
 from simbench.receive.worst import keep
 from simbench.replay import control as c
+from simbench.replay import gating
 from simbench.wire.contract import BYTES, FRAMES, POLL_FUNCTION, RELEASE_FUNCTION, WAIT_FUNCTION, WORDS
 
 if TYPE_CHECKING:
@@ -68,12 +69,17 @@ SOCKETS: Final = 36  # on which answers to requests come; 0 none
 POLLFDS: Final = 37  # address of a struct pollfd for each
 ASKED_AT: Final = 38  # clock when they were last looked at
 HOLD: Final = 39  # 1: what is not paced has to wait for an answer
+MOST: Final = 23  # frames that may go through the pipeline together
+PENDING: Final = 34  # 1: it stopped in what no frame brought, and that comes first
 NO_TIME: Final = 40  # a struct timespec of nothing, two words
 STALE: Final = 42  # frames of an epoch that is over: of another queue than those of the present one
 SLOWED: Final = 43  # ns that every frame costs more, on purpose
-FLOOR: Final = 44  # what a frame must exceed, ns, to be one of those that took longest
-LOOKED_BEFORE: Final = 45  # LOOKED when the frames at hand were taken; 0 unknown
-NOTES: Final = 48  # a row for each frame of the turn
+HELD: Final = 44  # frames whose stages were left out, since the gate held them, or looked at them one by one
+ASIDE: Final = 45  # 1: they are left out
+OPENED: Final = 46  # clock when the gate was opened: what was sent before may have waited for that
+FLOOR: Final = 47  # what a frame must exceed, ns, to be one of those that took longest
+LOOKED_BEFORE: Final = 48  # LOOKED when the frames at hand were taken; 0 unknown
+NOTES: Final = 56  # a row for each frame of the turn; from 4 on, and at 12, 13 and 22, there are words of the gate
 
 # What is noted of a frame while it is in the pipeline.
 HOOK: Final = 0  # T2
@@ -126,6 +132,7 @@ COUNTERS: Final = tuple(
         "hiccup_longest_ns",
         "hiccup_total_ns",
         "watched_ns",
+        "held_frames",
     )
 )
 
@@ -201,10 +208,10 @@ def look_up(live: Words, serial: int, side: Words, note: Words) -> None:
 def begin_turn(live: Words, frames: Records, words: Words, side: Words) -> int:
     """Note the next frames and give them their time in the capture; return how many, 0 before one of another epoch.
 
-    Where requests may be answered between two frames, a turn is one frame.
+    Where requests may be answered between two frames, or the gate is armed, a turn is one frame.
     """
     first = live[I]
-    last = min(live[N], first + (TURN if live[SOCKETS] == 0 else 1))
+    last = min(live[N], first + live[MOST])
     for i in range(last, min(live[N], last + TURN)):
         ask_for_row(live, frames[i]["ordinal"], side)
     for i in range(first, last):
@@ -299,6 +306,25 @@ def measure(
 
 
 @kernel
+def leave_out(live: Words) -> int:
+    """Count the frames that the receiver is done with and measure nothing; return what the gate waits for.
+
+    That ends behind the first that was sent after the gate was opened; where nobody says when, a while later.
+    """
+    note = NOTES + (live[BUSY] - 1) * NOTE
+    begun = live[TAKEN] - SILENT_NS
+    if live[note + KNOWN] != 0:
+        begun = live[note + SENT]
+    elif live[note + HOOK] != 0:
+        begun = live[note + HOOK]
+    live[HELD] += live[BUSY]
+    live[I] += live[BUSY]
+    live[BUSY] = 0
+    live[ASIDE] = int(live[gate.WATCH] != 0 or begun <= live[OPENED])
+    return int(live[gate.WATCH])
+
+
+@kernel
 def publish_live(telemetry: Words, live: Words) -> None:
     """Copy the loop's own counters."""
     telemetry[t.STARTED] = live[FIRST_FRAME]
@@ -311,6 +337,7 @@ def publish_live(telemetry: Words, live: Words) -> None:
     telemetry[COUNTERS[5]] = live[LONGEST]
     telemetry[COUNTERS[6]] = live[AWAY]
     telemetry[COUNTERS[7]] = live[WATCHED]
+    telemetry[COUNTERS[8]] = live[HELD]
 
 
 @kernel
@@ -410,6 +437,21 @@ def receive(
                 fetch_add(control, c.CONSUMED, handled)
             if load_acquire(live, STOP) != 0:
                 return ENDED
+            if load_acquire(control, c.GATE) != live[gate.SEEN]:
+                return gate.GATED
+            if live[PENDING] != 0:
+                words[pipeline.INDEX] = 0
+                status = advance(
+                    memory, frames, 0, words, routes, channels, framers, decoders, states, sequencer, slab, book,
+                    header, events, apply,
+                )  # fmt: skip
+                if status != DONE and live[gate.WATCH] != 0:
+                    status = gate.judge(live, words, events, sequencer, book, status)
+                    if status == DONE:
+                        continue
+                if status != DONE:
+                    return status
+                live[PENDING] = 0
             n = poll(wire, memory, frames)
             now = monotonic_ns()
             live[POLLS] += 1
@@ -436,14 +478,12 @@ def receive(
                             replay_now = live[WALL] + now
                         if settled and replay_now - words[pipeline.NOW] > TICK_NS:
                             words[pipeline.CLOCK] = replay_now
-                            words[pipeline.INDEX] = 0
-                            status = advance(
-                                memory, frames, 0, words, routes, channels, framers, decoders, states, sequencer,
-                                slab, book, header, events, apply,
-                            )  # fmt: skip
+                            live[PENDING] = 1
                             live[LOOKED] = 0
-                            if status != DONE:
-                                return status
+                            continue
+                        if live[gate.WATCH] == gating.MESSAGES or live[gate.WATCH] == gating.FRAMES:
+                            live[LOOKED] = 0
+                            return gate.GATED
             if n <= 0:
                 if live[BLOCK] != 0:
                     wait(wire, SLICE_NS if outstanding(sequencer) == 0 else ASKING_SLICE_NS)
@@ -487,9 +527,16 @@ def receive(
             book, header, events, apply,
         )  # fmt: skip
         if status != DONE:
-            return status
+            if live[gate.WATCH] != 0:
+                status = gate.judge(live, words, events, sequencer, book, status)
+            if status != DONE:
+                return status
+            continue
         if live[SLOWED] > 0:
             hold_up(live[SLOWED] * live[BUSY])
-        measure(live, memory, frames, routes, words, telemetry, trace, monotonic_ns())
-        live[I] += live[BUSY]
-        live[BUSY] = 0
+        if live[ASIDE] == 0:
+            measure(live, memory, frames, routes, words, telemetry, trace, monotonic_ns())
+            live[I] += live[BUSY]
+            live[BUSY] = 0
+        elif leave_out(live) != 0 and gate.judge_turn(live, sequencer, book):
+            return gate.SHUT

@@ -15,6 +15,7 @@ from numba import types
 from simbench.book.contract import APPLY_FUNCTION
 from simbench.book.layout import DRAINING
 from simbench.book.waiting import channel_drained, gather
+from simbench.feed.layout import HOLES_OPENED, LOST_UNITS
 from simbench.feed.sequencer import (
     DELIVER,
     DRAIN,
@@ -66,6 +67,7 @@ from simbench.protocol.contract import (
 )
 from simbench.receive.flows import FLOW_WORDS, NEXT, begin_anew, note_packet
 from simbench.receive.losses import follow
+from simbench.receive.marking import BEHIND_GAP, NOBODY, keep, mark
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +128,10 @@ FILLING: Final = 43  # gap record that events waiting to be applied fill; NIL no
 FILLING_FROM: Final = 44  # they are: from here
 FILLING_TO: Final = 45  # to here
 FILLING_LAST: Final = 46  # LAST, while those before them are applied alone; NIL
-PIPELINE: Final = 48  # words; behind them a row for every flow beside the lines (flows.py), and for every channel
+MARKING: Final = 47  # whose messages are told apart, see marking.py
+MARKED_KEY: Final = 48  # of the instrument, where only its own are; or what was counted of gaps
+SCRATCH: Final = 49  # where in these words two copies of a channel's state have room; 0 nowhere: MARKING is NOBODY then
+PIPELINE: Final = 56  # words; behind them a row for every flow beside the lines (flows.py), and for every channel
 
 # Routes: what a flow is, by its row in the flow table: channel << 16 | number << 8 | role. The number is the line's, or
 # that of the flow beside the lines; that of answers to requests is RETRANSMITTED.
@@ -230,6 +235,11 @@ def deliver(
     state[UNITS] = words[PACKET_UNITS]
     base = words[DECODED]
     messages = state[MESSAGES]
+    marking = words[MARKING]
+    if marking == BEHIND_GAP and sequencer[HOLES_OPENED] + sequencer[LOST_UNITS] == words[MARKED_KEY]:
+        marking = NOBODY
+    if marking != NOBODY:
+        keep(state, words[words[SCRATCH] :])
     row = channels[channel, 4] if stream != NIL else 0
     told = 0
     if row != 0:
@@ -253,6 +263,11 @@ def deliver(
             words[FILLING_FROM] = base + told
             words[FILLING_TO] = base + told + count
         note_messages(sequencer, state[MESSAGES] - messages)
+    if marking != NOBODY:
+        mark(
+            data, start, end, words[SKIP], decode, state, words[words[SCRATCH] :], events, base + told, count,
+            marking, words[MARKED_KEY],
+        )  # fmt: skip
     count += told
     words[CHANNEL] = channel
     words[DECODED] = base + count

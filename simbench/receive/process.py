@@ -133,6 +133,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
             cpu=config.cpu if config.cpu >= 0 else None,
             trace=config.trace,
             client=client,
+            gated=config.control_fd >= 0,
         )
         worker.live[live.SLOWED] = config.slow_ns
         gc.freeze()
@@ -150,6 +151,7 @@ def receive(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
             "polls": {"all": int(worker.live[live.POLLS]), "found": int(worker.live[live.FOUND])},
             "unmatched": int(end.words[UNMATCHED]),
             "wire": end.description,
+            "held": int(worker.live[live.HELD]),
         }
         if client is not None:
             found["recovery"] = client.report()

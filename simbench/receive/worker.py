@@ -16,7 +16,9 @@ from simbench.feed.sequencer import want_all
 from simbench.frame import FRAME
 from simbench.kernel.pointer import pointer
 from simbench.measure import telemetry as t
+from simbench.receive import gate as g
 from simbench.receive import live as w
+from simbench.receive.gatekeeper import Gatekeeper
 from simbench.receive.pipeline import CLOCK, NOW, SIGNATURE, STOPPED, TIMED, advance
 from simbench.receive.receiver import FLOWS, Receiver
 from simbench.receive.scheduling import scheduling, since
@@ -56,6 +58,7 @@ class Worker:
         trace: frames whose stamps are kept for the proof of timing.
         client: who asks for what no line brought; None where nobody does. Closed by the caller.
         ready: called in the loop's thread when frames may come; None tells the replayer.
+        gated: whether there is a gate, which needs a replayer.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Worker:
         trace: int,
         client: Client | None = None,
         ready: Callable[[], None] | None = None,
+        gated: bool = False,
     ) -> None:
         self.receiver = receiver
         self.end = end
@@ -97,10 +101,20 @@ class Worker:
         self._awaited_at = 0  # clock when frames were last left where they are, for an answer to come first
         self._client = client
         self._halted = False
+        self._gated = gated
         self._ready = ready or self._tell_replayer
         if client is not None:
             self.live[w.SOCKETS] = len(client.descriptors)
             self.live[w.POLLFDS] = client.descriptors.ctypes.data
+        self.live[w.MOST] = w.TURN if client is None else 1
+        self._gate = Gatekeeper(
+            receiver,
+            self.live,
+            control=control,
+            telemetry=telemetry,
+            publish=self._publish_held,
+            lost=self.lost,
+        )
         for row, group in enumerate(end.flows):
             receiver.routes[row] = receiver.router.of_group(group)
         self._name_lines()
@@ -134,6 +148,8 @@ class Worker:
                 self.live[w.STOP] = 1
             before = scheduling()
             self._telemetry[t.STATE] = t.RUNNING
+            if self._gated:
+                self._gate.begin()
             self._ready()
             while True:
                 status = self._call()
@@ -145,6 +161,8 @@ class Worker:
                     self._take_answers()
                 elif status == w.AWAIT:
                     self._await_answers()
+                elif status in {g.GATED, g.SHUT}:
+                    self._gate.mind(status)
                 else:
                     self.receiver.serve(status, self._frames, self.dissector.flows)
                 self._hold()
@@ -255,7 +273,7 @@ class Worker:
 
     def drained(self) -> bool:
         """Tell whether everything that was sent has been dealt with, or will never come."""
-        if not self._control[c.PHASE] >= c.ENDED:
+        if not self._control[c.PHASE] >= c.ENDED or self._gate.holds:
             return False
         sent = int(self._control[c.SENT])
         if int(self.live[w.RECEIVED]) + self.lost() >= sent and self.live[w.N] == 0:
@@ -309,6 +327,11 @@ class Worker:
         self._publish()
         self._telemetry[t.STATE] = t.ENDED
         self._control[c.RECEIVER_DONE] = 1
+
+    def _publish_held(self) -> None:
+        """Publish while the loop stands, and say that it is alive."""
+        self._publish()
+        self._control[c.RECEIVER_BEAT] = time.monotonic_ns()
 
     def _publish(self) -> None:
         from simbench.receive.publish import publish, publish_lags

@@ -18,13 +18,14 @@ from simbench.errors import SimbenchError
 from simbench.kernel.pure import fetch_add, load_acquire, store_release
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.measure.snapshot import Phase
+from simbench.replay import gating
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 # Said once, before the first frame.
 VERSION: Final = 0  # LAYOUT
@@ -63,6 +64,9 @@ RECEIVER_READY: Final = 33  # 1: frames may come
 RECEIVER_DONE: Final = 34  # 1: everything sent has been dealt with
 RECEIVER_BEAT: Final = 35  # CLOCK_MONOTONIC
 RECEIVER_PID: Final = 36
+GATE_STANDS: Final = 37  # how the receiver's gate stands, of gating.STANDS
+# Anybody's, for the receiver, in the line that it has at hand: what is asked of its gate, see gating.py.
+GATE: Final = 38
 # Commands.
 TAIL: Final = 40  # tickets given out
 HEAD: Final = 48  # commands taken
@@ -241,6 +245,25 @@ class Control:
     def loop(self, times: int) -> int:
         """Set how often the capture is replayed in all; 0 is endless."""
         return self.send(LOOPS_TO, times)
+
+    def gate(self, way: int, count: int = 0) -> int:
+        """Ask something of the receiver's gate, see gating.py; return 0 where it has none.
+
+        It pauses the replay when it shuts. Nothing goes on by this: resume() does.
+
+        Args:
+            way: of gating.WAYS.
+            count: of messages or frames, or index of the instrument.
+        """
+        if self.gate_stands == gating.NONE:
+            return 0
+        self.words[GATE] = gating.request(int(self.words[GATE]), way, count)
+        return 1
+
+    @property
+    def gate_stands(self) -> int:
+        """How the receiver's gate stands, of gating.STANDS."""
+        return int(self.words[GATE_STANDS])
 
     def send(self, kind: int, argument: int = 0) -> int:
         """Queue a command; return the value that `handled` reaches when it has been taken, 0 if the queue is full."""

@@ -18,6 +18,7 @@ from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import anchor, obey, offset_at, time_of
+from simbench.replay.gating import SHUT
 from simbench.replay.handing import (
     arm,
     drop,
@@ -104,6 +105,7 @@ def _credit(state: Words, control: Words, now: int) -> int:
     if not state[w.RECEIVER]:
         return int(state[w.WINDOW])
     away = now - state[w.CREDITED_AT] > ALIVE_NS or now - control[c.RECEIVER_BEAT] > ALIVE_NS
+    away |= control[c.GATE_STANDS] == SHUT  # what it holds is not lost
     state[w.CREDITED_AT] = now
     consumed = load_acquire(control, c.CONSUMED)
     flight = control[c.SENT] - control[c.GIVEN_UP] - consumed

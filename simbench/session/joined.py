@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Self
 from simbench.errors import SimbenchError
 from simbench.measure import telemetry
 from simbench.measure.reader import Reader
-from simbench.replay.control import Control
+from simbench.replay import gating
+from simbench.replay.control import GATE, Control
 from simbench.session.registry import NOBODY
 from simbench.session.replayed import host_lines
 
@@ -53,6 +54,7 @@ class Joined:
             self._close()
             raise
         self._words = words
+        self._gate = 0 if self.control is None else int(self.control.words[GATE])
         self._reader = Reader(words, note.called, replace(note.info, host=host_lines()), self.control)
         self._left = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="simbench-joined", daemon=True)
@@ -84,6 +86,17 @@ class Joined:
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the run's process has ended."""
         select.select([self._process], [], [], seconds)
+
+    def let_go(self) -> bool:
+        """Open the gate and let the replay go on, if somebody has shut the one or armed it since this has joined."""
+        control = self.control
+        if control is None or not self.running() or control.gate_stands not in {gating.ARMED, gating.SHUT}:
+            return False
+        if int(control.words[GATE]) == self._gate:
+            return False
+        control.gate(gating.OPEN)
+        control.resume()
+        return True
 
     def _ended(self) -> bool:
         return bool(select.select([self._process], [], [], 0)[0])

@@ -11,6 +11,7 @@ from simbench.measure import stamps
 from simbench.measure.background import HostLine, QueueLine
 from simbench.measure.snapshot import RunInfo
 from simbench.recovery.udp import bind, where
+from simbench.replay import gating
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
 from simbench.replay.replayer import AWAKE_NS, side_rows
 from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints
@@ -211,7 +212,11 @@ class Session(Processes):
 
     def stop(self) -> None:
         """Ask the replayer to end; the receiver ends when everything sent has come, or at once without a replayer."""
+        held = self.control.gate_stands == gating.SHUT
         self.control.stop()
+        if held:  # what it holds comes first
+            self.control.gate(gating.OPEN)
+            return
         receiver, replayer = self.child("receive"), self.child("replay")
         if receiver is not None and receiver.poll() is None and (replayer is None or replayer.poll() is not None):
             receiver.terminate()
@@ -241,6 +246,8 @@ class Session(Processes):
             "phase": replayed["phase"],
             "reason": replayed["reason"],
         }
+        if received.get("held"):
+            joined["held"] = received["held"]
         if self.plan.slow_ns:
             joined["slow_handler_ns"] = self.plan.slow_ns
         if done is not None:

@@ -11,6 +11,7 @@ from simbench.measure.snapshot import (
     BookView,
     ChannelView,
     GapView,
+    GateView,
     InstrumentRow,
     LagView,
     LevelView,
@@ -196,6 +197,7 @@ def moment(**changes: Any) -> Snapshot:
             ProcessView("terminal", 4_099, 0.031),
         ),
         cores=MappingProxyType({0: 0.47, 1: 1.0}),
+        gate=GateView("open"),
         rate_history=tuple(float(2_000 + 700 * (k % 9) + (40_000 if k == 50 else 0)) for k in range(80)),
     )
     return replace(snapshot, **changes)

@@ -56,6 +56,7 @@ DOES: Final[dict[str, Condition]] = {
     "quit": lambda app, _control: not app.is_running,
     "pause": told("toggle"),
     "step": told("step"),
+    "step_message": told("gate", 1, 1),
     "faster": told("faster"),
     "slower": told("slower"),
     "speed(1)": told("set_speed", 1),

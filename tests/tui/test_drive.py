@@ -13,12 +13,12 @@ from simbench_tui.look import Bookmark, Look
 from simbench_tui.places import parse_place, places
 
 from simbench.errors import SimbenchError
-from simbench.measure.snapshot import InstrumentRow, Phase
+from simbench.measure.snapshot import GateView, InstrumentRow, Phase
 
 if TYPE_CHECKING:
     from simbench.measure.snapshot import Snapshot
 
-NOW = moment()
+NOW = moment(gate=GateView())
 
 
 class Bench:

@@ -19,6 +19,7 @@ from simbench_tui.themes import THEMES
 from textual.widgets import Input, OptionList
 
 from simbench.errors import SimbenchError
+from simbench.replay import gating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,9 +50,10 @@ def names_in(folder: Path) -> list[str]:
         ([("slower",)], ["minus"]),
         ([("set_speed", 1)], ["r"]),
         ([("set_speed", "max")], ["x"]),
-        ([("resume",)], ["g"]),
+        ([("gate", gating.GAP, 0), ("resume",)], ["g"]),
         ([("resume",)], ["b"]),
-        ([("resume",)], ["u"]),
+        ([("gate", gating.CHANGE, 0), ("resume",)], ["u"]),
+        ([("gate", gating.MESSAGES, 1)], ["comma"]),
     ],
 )
 async def test_keys_drive_the_replay(

@@ -191,7 +191,12 @@ class BenchApp(App[None]):
 
     def action_step(self) -> None:
         """Send one datagram."""
-        self._replay.steer(lambda control: control.step())
+        self._replay.step()
+
+    def action_step_message(self) -> None:
+        """Let one message through."""
+        self._replay.step_message()
+        self._see()
 
     def action_faster(self) -> None:
         """Raise the speed."""

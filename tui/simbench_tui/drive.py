@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from simbench.errors import SimbenchError
 from simbench.measure.snapshot import Phase
+from simbench.replay import gating
 from simbench_tui.errands import Arrival, LoopWindow, NextChange, NextGap
 from simbench_tui.format import time_of_day
+from simbench_tui.gate import NO_GATE, WORDS, AtGate, asked, has_gate, in_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,10 +85,27 @@ class Driver:
         return False
 
     def toggle(self) -> None:
-        """Pause or go on; what the terminal would have done by itself is called off."""
+        """Pause or go on; what the terminal would have done by itself is called off, and the gate is opened."""
+        shut = self._latest is not None and self._latest.gate.stands == "shut"
         if not isinstance(self._errand, LoopWindow):
             self._errand = None
-        self.steer(lambda control: control.toggle())
+        self._open_gate()
+        self.steer(lambda control: control.resume() if shut else control.toggle())
+
+    def step(self) -> None:
+        """Let the next datagram through, and no more; what is left of the one at the gate comes first."""
+        if in_the_way(self._latest):
+            self.steer(lambda control: control.gate(gating.FRAMES, 1))
+        else:
+            self.steer(lambda control: control.step())
+
+    def step_message(self) -> None:
+        """Let the next message through, and no more."""
+        snapshot = self._latest
+        if self._control is not None and not has_gate(snapshot):
+            self._say(NO_GATE, "warning")
+        elif snapshot is not None:
+            self._send_to_gate("message", None, snapshot)
 
     def send_on(self, what: str, instrument: int | None) -> None:
         """Let the replay go on until something happens; the same again calls that off.
@@ -98,17 +117,26 @@ class Driver:
         snapshot = self._latest
         if snapshot is None:
             return
+        if what == "gap" and has_gate(snapshot):
+            self._send_to_gate(what, None, snapshot)
+            return
+        if what == "change" and has_gate(snapshot) and instrument is not None:
+            self._send_to_gate(what, instrument, snapshot)
+            return
         errand = self._made(what, instrument, snapshot)
         if errand is None:
             return
         if self._errand is not None and self._errand.words == errand.words:
             self._errand = None
-        elif self.steer(lambda control: control.resume()):
-            self._errand = errand
+        else:
+            self._open_gate()
+            if self.steer(lambda control: control.resume()):
+                self._errand = errand
 
     def jump(self, at_ns: int) -> None:
         """Go on at a recorded time, everything before it sent first; a paused replay is paused there again."""
         snapshot = self._latest
+        self._open_gate()
         if not self.steer(lambda control: control.jump(at_ns, primed=True)) or snapshot is None:
             return
         if not isinstance(self._errand, LoopWindow):
@@ -134,6 +162,23 @@ class Driver:
             else:
                 self._errand = LoopWindow(first, last)
 
+    def _send_to_gate(self, what: str, instrument: int | None, snapshot: Snapshot) -> None:
+        """Ask the gate to shut there, and let the replay go on; the same again calls that off."""
+        words = WORDS[what]
+        if self._errand is not None and self._errand.words == words:
+            self._errand = None
+            self._open_gate()
+            return
+        way, count = asked(what, instrument)
+        if self.steer(lambda control: control.gate(way, count)):
+            self._errand = AtGate(snapshot.gate.request, words)
+            if what != "message":  # that is asked of the replay by the gate itself
+                self.steer(lambda control: control.resume())
+
+    def _open_gate(self) -> None:
+        if in_the_way(self._latest) and self._control is not None:
+            self._control.gate(gating.OPEN)
+
     def _made(self, what: str, instrument: int | None, snapshot: Snapshot) -> Errand | None:
         if what == "gap":
             return NextGap(snapshot.gaps_total)
@@ -157,6 +202,7 @@ class Driver:
             self.steer(lambda control: control.pause())
         if deed.jump_ns is not None:
             at = deed.jump_ns
+            self._open_gate()
             self.steer(lambda control: control.jump(at, primed=True))
         if deed.told:
             self._say(deed.told, "information")

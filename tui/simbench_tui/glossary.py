@@ -18,7 +18,12 @@ FIGURES: Final = (
             ("late p50, p99", "ns us ms", "How long after its due time a frame was sent; half of them, 99 % sooner."),
             ("STALLED", "", "Neither replay time nor any counter moved for two seconds."),
             ("NO NEWS", "", "No snapshot came for two seconds: the run may be gone, what is shown is old."),
-            ("TO NEXT GAP, ...", "", "The terminal pauses the replay when it sees that; space calls it off."),
+            ("TO NEXT GAP, ...", "", "The replay is paused when that has come; space calls it off."),
+            (
+                "gate: shut",
+                "",
+                "The receiver takes nothing to the books; what comes waits on the wire. space opens it.",
+            ),
             ("LOOPS", "", "The terminal jumps back when it sees the end of the window; o leaves it."),
         ),
     ),

@@ -58,6 +58,8 @@ class Position(Pane):
         notes = []
         if self._frozen_ns is not None:
             notes.append(f"view frozen at {time_of_day(self._frozen_ns, 3)}, the replay goes on: f shows it again")
+        if snapshot.gate.words:
+            notes.append(printable(snapshot.gate.words))
         if verdict.reason:
             notes.append(printable(verdict.reason))
         last = (

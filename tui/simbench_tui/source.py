@@ -53,5 +53,8 @@ class Steering(Protocol):
     def jump(self, recorded_ns: int, *, primed: bool = False) -> int:
         """Go on at a recorded time; primed: what comes before it is sent first, as fast as it is taken."""
 
+    def gate(self, way: int, count: int = 0) -> int:
+        """Ask something of the receiver's gate, see simbench/replay/gating.py."""
+
     def stop(self) -> int:
         """End the replay."""
