@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from simbench.measure import telemetry as t
 from simbench.measure.books import Books
 from simbench.measure.budget import budget, title
+from simbench.measure.loads import Loads
 from simbench.measure.processor import Shares
 from simbench.measure.skew import Skew
 from simbench.measure.snapshot import (
@@ -67,6 +68,7 @@ class Reader:
         self._books = Books(words, names)
         self._skew = Skew(words, names)
         self._worst = Worst(words, names)
+        self._loads = Loads(words)
         self._ticks = Ticks()
         self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
         self._latest_stages: tuple[Stage, ...] = ()
@@ -171,6 +173,7 @@ class Reader:
             cores=MappingProxyType(self._busy[1]),
             lags=self._skew.look(),
             worst=self._worst.look(),
+            loads=self._loads.look(seconds),
         )
 
     def close(self) -> None:

@@ -129,6 +129,27 @@ class LagView:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadView:
+    """What a queue of the wire has done since the start.
+
+    Attributes:
+        frames: that its thread took.
+        rate: of them a second over the last interval.
+        p50, p99: of its handler, ns.
+        hiccups: of its core.
+        drops: frames lost at it.
+    """
+
+    number: int
+    frames: int
+    rate: float
+    p50: int
+    p99: int
+    hiccups: int
+    drops: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorstView:
     """One of the frames that took longest.
 
@@ -402,6 +423,7 @@ class Snapshot:
         cores: share of its time that each core was busy lately, by number.
         lags: of the lines, in their order.
         worst: the frames that took longest, the longest first, at most 16.
+        loads: of the queues, by number; none where the wire has one.
     """
 
     phase: Phase
@@ -439,3 +461,4 @@ class Snapshot:
     cores: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     lags: tuple[LagView, ...] = ()
     worst: tuple[WorstView, ...] = ()
+    loads: tuple[LoadView, ...] = ()
