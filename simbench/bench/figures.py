@@ -21,6 +21,7 @@ from simbench.bench import (
     slow_receiver,
     startup,
     steering,
+    terminal_cost,
     terminal_effect,
     top_speed,
     two_stacks,
@@ -62,6 +63,7 @@ FIGURES: Final[dict[str, Callable[..., Measured]]] = {
     "bursts": bursts.bursts,
     "slow": slow_receiver.slow_receiver,
     "terminal": terminal_effect.terminal_effect,
+    "screens": terminal_cost.terminal_cost,
 }
 NEED_VETH: Final = {
     "timing": replay_timing.TITLE,

@@ -11,6 +11,7 @@ from simbench.measure import telemetry as t
 from simbench.measure.books import Books
 from simbench.measure.budget import budget, title
 from simbench.measure.gate import look
+from simbench.measure.loads import Loads
 from simbench.measure.processor import Shares
 from simbench.measure.skew import Skew
 from simbench.measure.snapshot import (
@@ -70,6 +71,7 @@ class Reader:
         self._books = Books(words, names)
         self._skew = Skew(words, names)
         self._worst = Worst(words, names)
+        self._loads = Loads(words)
         self._ticks = Ticks()
         self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
         self._latest_stages: tuple[Stage, ...] = ()
@@ -175,6 +177,7 @@ class Reader:
             lags=self._skew.look(),
             worst=self._worst.look(),
             gate=look(words, control.words, self._names, instruments) if control is not None else GateView(),
+            loads=self._loads.look(seconds),
         )
 
     def close(self) -> None:

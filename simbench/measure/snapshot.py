@@ -129,6 +129,27 @@ class LagView:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadView:
+    """What a queue of the wire has done since the start.
+
+    Attributes:
+        frames: that its thread took.
+        rate: of them a second over the last interval.
+        p50, p99: of its handler, ns.
+        hiccups: of its core.
+        drops: frames lost at it.
+    """
+
+    number: int
+    frames: int
+    rate: float
+    p50: int
+    p99: int
+    hiccups: int
+    drops: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorstView:
     """One of the frames that took longest.
 
@@ -420,6 +441,7 @@ class Snapshot:
         lags: of the lines, in their order.
         worst: the frames that took longest, the longest first, at most 16.
         gate: of the receiver.
+        loads: of the queues, by number; none where the wire has one.
     """
 
     phase: Phase
@@ -458,3 +480,4 @@ class Snapshot:
     lags: tuple[LagView, ...] = ()
     worst: tuple[WorstView, ...] = ()
     gate: GateView = GateView()
+    loads: tuple[LoadView, ...] = ()

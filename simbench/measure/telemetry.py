@@ -42,6 +42,7 @@ GAPS_FILLED: Final = 12
 GAPS_OPEN: Final = 13  # rows of the open holes
 REFRESHED: Final = 14  # the writer's own: where the directory is refreshed next
 LAGGED: Final = 20  # likewise: the line whose lags are refreshed next
+QUEUES: Final = 21  # of a receiver on several: rows filled
 # The gate, of a receiver that has one; how it stands is in the control block.
 GATE_CAUSE: Final = 15  # what it waits for, or waited for: of gating.WAYS
 GATE_CHANNEL: Final = 16  # whose message it let through last; -1 none
@@ -212,7 +213,17 @@ WORST_DATA: Final = 16  # the datagram, as much of it as there is room for
 WORST_BYTES: Final = 1536
 WORST_WORDS: Final = WORST_DATA + WORST_BYTES // 8
 
-WORDS: Final = WORST_BASE + WORST_HEAD + WORST_ROWS * WORST_WORDS
+# What each queue has done, where there are several.
+LOAD_ROWS: Final = 64
+LOAD_WORDS: Final = 8
+LOAD_BASE: Final = WORST_BASE + WORST_HEAD + WORST_ROWS * WORST_WORDS
+LOAD_FRAMES: Final = 0
+LOAD_P50: Final = 1  # of the handler (T3 to T4), ns
+LOAD_P99: Final = 2
+LOAD_HICCUPS: Final = 3
+LOAD_DROPS: Final = 4
+
+WORDS: Final = LOAD_BASE + LOAD_ROWS * LOAD_WORDS
 
 
 def counter(name: str) -> int:

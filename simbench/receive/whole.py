@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
+FRAMES: Final = t.counter("frames")
+HICCUPS: Final = t.counter("hiccups")
+DROPS: Final = [t.counter(name) for name in t.COUNTER_NAMES if name.startswith("drop_")]
 LONGEST: Final = t.counter("hiccup_longest_ns")
 COUNTERS: Final = slice(t.COUNTER_BASE, t.STAGE_BASE)  # the anomalies are behind the counters
 GAPS_AGAIN: Final = 64  # of the newest rows: a part may still have changed them
@@ -68,6 +71,7 @@ class Whole:
         self._gather_gaps()
         self._gather_instruments()
         self._gather_worst()
+        self._gather_loads()
         for slot in range(t.SLOTS):
             self._gather_slot(t.SLOT_BASE + slot * t.SLOT_WORDS)
         _release(whole, t.BEAT, time.monotonic_ns())
@@ -132,6 +136,17 @@ class Whole:
         whole[start : start + rows.size] = rows.reshape(-1)
         whole[t.WORST_BASE + t.WORST_KEPT] = len(rows)
         _release(whole, t.WORST_BASE + t.WORST_LOCK, int(whole[t.WORST_BASE + t.WORST_LOCK]) + 1)
+
+    def _gather_loads(self) -> None:
+        whole, base = self._whole, t.stage("app_book")
+        for queue, part in enumerate(self._parts[: t.LOAD_ROWS]):
+            p50, p99 = Histogram(part[base : base + SIZE].copy()).percentiles(50, 99)
+            row = t.LOAD_BASE + queue * t.LOAD_WORDS
+            whole[row + t.LOAD_FRAMES] = part[FRAMES]
+            whole[[row + t.LOAD_P50, row + t.LOAD_P99]] = p50, p99
+            whole[row + t.LOAD_HICCUPS] = part[HICCUPS]
+            whole[row + t.LOAD_DROPS] = part[DROPS].sum()
+        whole[t.QUEUES] = min(len(self._parts), t.LOAD_ROWS)
 
     def _gather_slot(self, base: int) -> None:
         """Lease a book where its instrument is, and copy it from there when all of it is of one version."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from simbench.measure import telemetry as t
 from simbench.measure.histogram import SIZE, Histogram
+from simbench.measure.loads import Loads
+from simbench.measure.snapshot import LoadView
 from simbench.receive.whole import Whole
 
 if TYPE_CHECKING:
@@ -132,3 +134,21 @@ def test_a_book_is_leased_where_its_instrument_is() -> None:
         gatherer.gather()
         assert (whole[slot + t.SLOT_SHOWN], whole[slot + t.SLOT_LADDER]) == (wanted, 5000 + wanted)
         assert whole[slot + t.SLOT_LOCK] % 2 == 0
+
+
+def test_each_queue_says_what_it_did() -> None:
+    """Beside the sums: frames, its handler's percentiles, hiccups and drops, and its rate to whoever looks twice."""
+    whole, parts = blocks()
+    gatherer, loads = Whole(whole, parts, (0, 1)), Loads(whole)
+    assert loads.look(0.0) == ()
+    base = t.stage("app_book")
+    for number, part in enumerate(parts, 1):
+        part[t.counter("frames")] = 10 * number
+        part[t.counter("hiccups")] = number
+        part[[t.counter("drop_fill_empty"), t.counter("drop_link_dropped")]] = number, 5
+        Histogram(part[base : base + SIZE]).record(100 * number)
+    gatherer.gather()
+    assert loads.look(0.0) == (LoadView(0, 10, 0.0, 100, 100, 1, 6), LoadView(1, 20, 0.0, 200, 200, 2, 7))
+    parts[1][t.counter("frames")] = 80
+    gatherer.gather()
+    assert [view.rate for view in loads.look(0.5)] == [0.0, 120.0]

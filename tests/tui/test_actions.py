@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from moments import FIRST_NS, SECOND, RecordingControl, moment
+from moments import FIRST_NS, SECOND, TICK, RecordingControl, moment
 from simbench_tui.constants import SPEEDS
 from simbench_tui.help import Help
 from simbench_tui.jump import Jump
@@ -76,6 +76,9 @@ DOES: Final[dict[str, Condition]] = {
     "bookmark": shows(Note),
     "stage(1)": lambda app, _control: app._look.stage == moment().stages[1].name,
     "stage(-1)": lambda app, _control: app._look.stage == moment().stages[-1].name,
+    "level(1)": lambda app, _control: app._look.level == ("bid", 4102 * TICK),
+    "level(-1)": lambda app, _control: app._look.level == ("ask", 4104 * TICK),
+    "level(0)": lambda app, _control: app._look.level is None,
     "loudness": lambda app, _control: app._look.loudness == LOUDNESS[1],
     "pane": lambda app, _control: isinstance(app.focused, Pane),
     "colours": lambda app, _control: app.theme == THEMES[1].name,
@@ -91,6 +94,8 @@ async def prepare(app: BenchApp, pilot: Pilot[None], action: str) -> None:
     """Show a moment, and make what an action brings about not so already."""
     await pilot.pause()
     app.sample()
+    if action == "level(0)":
+        app.action_level(1)
     if action in ALREADY:
         await pilot.press("n", "3" if app.current_mode != "feed" else "4")
         app.sample()

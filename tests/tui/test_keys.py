@@ -164,9 +164,9 @@ async def test_keys_choose_the_stage_that_is_drawn(
     ("expected", "key"),
     [
         ({"timeline", "ladder", "trades", "lines", "gaps", "log", "latency", "rates", "history"}, "1"),
-        ({"ladder", "touch", "trades", "market"}, "2"),
-        ({"lines", "gaps", "channels", "log"}, "3"),
-        ({"latency", "overtime", "budget", "rates"}, "4"),
+        ({"ladder", "touch", "queue", "trades", "market"}, "2"),
+        ({"lines", "gaps", "channels", "log", "skew"}, "3"),
+        ({"latency", "overtime", "budget", "worst"}, "4"),
         ({"wire", "drops", "processors", "queues", "host", "counters"}, "5"),
     ],
 )

@@ -69,7 +69,7 @@ async def test_arrow_keys_choose_a_level(
 
 
 async def test_the_queue_names_its_orders(make_app: Callable[..., BenchApp]) -> None:
-    """With the size ahead of each, and how many more there are; the ladder marks the level, which is behind an implied one."""
+    """With the size ahead of each, and how many more there are; the ladder marks it, behind an implied one."""
     text = await shown(make_app(source=Queued(moment())), "down")
     assert "queue  bid 1025.5" in text
     assert "40 orders · 8 more" in text

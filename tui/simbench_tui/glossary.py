@@ -142,6 +142,8 @@ FIGURES: Final = (
             ("processor time", "% of a core", "Of each process over the last second, all its threads; of each core."),
             ("gone", "", "The process has ended."),
             ("queues", "", "Of the wire: the core of each one's thread and the channels that it owns."),
+            ("p50, p99 (queues)", "ns us ms", "Of the queue's own handler, T3 to T4, over the whole run."),
+            ("hiccups, drops (queues)", "count", "Of that core while it spun, and frames lost at that queue."),
             ("host", "", "What the doctor reads of the host's set-up; simbench doctor watches its cores as well."),
         ),
     ),

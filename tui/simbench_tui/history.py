@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from simbench_tui.constants import HISTORY_INTERVALS
+from simbench_tui.constants import CALM_NS, HISTORY_INTERVALS
 from simbench_tui.format import rate
 from simbench_tui.graph import area, braille, round_up
 from simbench_tui.pane import Pane, Row
@@ -22,6 +22,7 @@ class History(Pane):
     """The rate of messages; its time axis is as long from the first moment as it ever gets."""
 
     title = "messages/s"
+    calm_ns = CALM_NS
 
     def heading(self, snapshot: Snapshot) -> str:
         """Now and the peak in view."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from simbench_tui.columns import Column
+from simbench_tui.constants import CALM_NS
 from simbench_tui.format import count, decimals, exact, number
 from simbench_tui.table import TablePane
 from simbench_tui.touch import best, imbalance, spread
@@ -23,6 +24,7 @@ class Market(TablePane):
 
     title = "side by side"
     nothing = "no instrument yet"
+    calm_ns = CALM_NS
     columns: ClassVar[tuple[Column, ...]] = (
         Column("", 2, right=False),
         Column("instrument", 8, right=False, stretch=True, most=24),

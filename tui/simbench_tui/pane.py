@@ -78,7 +78,7 @@ class Pane(Widget):
 
     def show(self, snapshot: Snapshot, look: Look) -> None:
         """Show this moment from now on; a calm pane of a running replay leaves some moments out."""
-        asked = look.choices != self.look.choices
+        asked = look.choices != self.look.choices or _whose(snapshot) != _whose(self.snapshot)
         self.snapshot, self.look = snapshot, look
         early = 0 <= snapshot.taken_ns - self._painted_ns < self.calm_ns
         if snapshot.phase is Phase.RUNNING and early and not asked:
@@ -221,3 +221,8 @@ class Pane(Widget):
             return Strip(segments, width - 1 - room).crop(0, width - 1).extend_cell_length(width, base)
         segments.append(Segment(" " * (room + 1), base))
         return Strip(segments, width)
+
+
+def _whose(snapshot: Snapshot | None) -> int | None:
+    """The instrument that is shown: another one is shown at once."""
+    return snapshot.book.index if snapshot is not None and snapshot.book is not None else None

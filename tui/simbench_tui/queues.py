@@ -1,10 +1,11 @@
-"""The queues of the wire: which channels each owns, and on which core its thread runs."""
+"""The queues of the wire: which channels each owns, where its thread runs, and what that does."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from simbench_tui.columns import Column
+from simbench_tui.format import count, duration, rate
 from simbench_tui.table import TablePane
 
 if TYPE_CHECKING:
@@ -22,8 +23,14 @@ class Queues(TablePane):
     columns: ClassVar[tuple[Column, ...]] = (
         Column("queue", 5),
         Column("core", 4),
-        Column("channels", 8),
-        Column("which", 16, right=False, stretch=True),
+        Column("frames", 9, rank=3),
+        Column("per s", 6, rank=1),
+        Column("p50", 7, rank=4),
+        Column("p99", 7, rank=2),
+        Column("hiccups", 7, rank=6),
+        Column("drops", 6, rank=5),
+        Column("chs", 3, rank=7),
+        Column("channels", 16, rank=8, right=False, stretch=True),
     )
 
     def heading(self, snapshot: Snapshot) -> str:
@@ -39,9 +46,21 @@ class Queues(TablePane):
         """One queue."""
         queue = snapshot.run.queues[index]
         core = "any" if queue.cpu < 0 else str(queue.cpu)
+        load = snapshot.loads[index] if index < len(snapshot.loads) else None
+        figures: tuple[Cell, ...] = (("-", "dim"),) * 6
+        if load is not None:
+            figures = (
+                (count(load.frames, 9), "text"),
+                (rate(load.rate, 6), "text"),
+                (duration(load.p50), "text"),
+                (duration(load.p99), "strong"),
+                (count(load.hiccups, 7), "warn" if load.hiccups else "dim"),
+                (count(load.drops, 6), "bad" if load.drops else "dim"),
+            )
         return (
             (str(queue.number), "strong"),
             (core, "text"),
-            (str(len(queue.channels)), "text"),
+            *figures,
+            (str(len(queue.channels)), "dim"),
             (", ".join(queue.channels), "dim"),
         )

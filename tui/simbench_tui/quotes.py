@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simbench_tui.constants import CALM_NS
 from simbench_tui.format import exact, number
 from simbench_tui.graph import area, braille, round_up
 from simbench_tui.pane import Pane, Row
@@ -18,6 +19,7 @@ class Touch(Pane):
     """Two areas, the latest at the right: the spread from nought up, and the bid's share of the best sizes."""
 
     title = "spread and imbalance"
+    calm_ns = CALM_NS
 
     def heading(self, snapshot: Snapshot) -> str:
         """The widest spread in view."""

@@ -21,6 +21,8 @@ def take(
 ) -> Sampled | SourceFailed:
     """One snapshot as a message; a source that raises is reported rather than lost with its thread."""
     try:
+        if level is None:
+            return Sampled(source.snapshot(instrument, others))
         return Sampled(source.snapshot(instrument, others, level))
     except Exception as error:  # noqa: BLE001  the terminal has to outlive whatever it watches
         return SourceFailed(f"{type(error).__name__}: {error}")

@@ -1,0 +1,109 @@
+"""What the terminal itself costs: processor time of its updates, screen by screen, during an announcement."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from simbench.bench.report import Range, Section, Target
+from simbench.receive.offline import open_source
+from simbench.session.plan import Plan, cores
+from simbench.session.replayed import Session
+from simbench.synth.scenario import generate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from simbench_tui import BenchApp
+
+    Seconds = NDArray[np.float64]
+
+TITLE: Final = "What the terminal costs"
+METHOD: Final = (
+    "An ITCH announcement over the ring at its recorded timing, again and again, shown at 120 by 40 ten times a "
+    "second. An update is a snapshot, what it changes in the panes, and their painting as strips of text; counted is "
+    "processor time of the thread that does all of it, on the sender's core where there are two. What draws "
+    "the text is not in there. Screens in turns, repeats interleaved; cells are medians over repeats."
+)
+HEADER: Final = ("screen", "share of a core", "an update, p50 in ms", "p99 in ms")
+SCREENS: Final = {"overview": "1", "book": "2", "feed": "3", "latency": "4", "wire": "5"}
+SIZE: Final = (120, 40)
+INTERVAL_S: Final = 0.1
+SHARE_BOUND: Final = 6.0  # per cent
+UPDATE_BOUND_MS: Final = 25.0
+
+
+@dataclass
+class TerminalCost:
+    """Processor time of updates in seconds, one array a repeat, by screen."""
+
+    updates: dict[str, list[Seconds]] = field(default_factory=lambda: {name: [] for name in SCREENS})
+
+    def section(self) -> Section:
+        """Return the table and what is demanded of it."""
+        rows, targets = [], []
+        for name, repeats in self.updates.items():
+            share = Range.of(100 * float(each.mean()) / INTERVAL_S for each in repeats)
+            half, tail = (Range.of(1e3 * float(np.percentile(each, at)) for each in repeats) for at in (50, 99))
+            rows.append((name, f"{share.median:.1f} %", f"{half.median:.1f}", f"{tail.median:.1f}"))
+            if name in {"overview", "book"}:
+                targets.append(Target(f"{name}, share of a core", share, SHARE_BOUND, unit="%"))
+                targets.append(Target(f"{name}, an update, p99", tail, UPDATE_BOUND_MS, unit="ms"))
+        count = min(len(each) for repeats in self.updates.values() for each in repeats)
+        notes = (f"{len(self.updates['book'])} repeats of {count} updates of each screen",)
+        return Section(TITLE, METHOD, HEADER, tuple(rows), tuple(targets), notes)
+
+
+def terminal_cost(*, quick: bool = False) -> TerminalCost:
+    """Measure: one run, its screens in turns."""
+    found = TerminalCost()
+    with tempfile.TemporaryDirectory(prefix="simbench-") as folder:
+        capture = Path(folder, "announcement.pcap")
+        made = generate("announcement", capture, seconds=4, rate=4_000)
+        Path(folder, "feed.toml").write_text(made.feed, encoding="utf-8")
+        with Session(open_source(capture), Plan(wire="ring", loops=0)) as session:
+            session.start()
+            while not session.snapshot().counters["events"]:
+                time.sleep(INTERVAL_S)
+            usable, core = os.sched_getaffinity(0), cores()[0]
+            if core is not None:
+                os.sched_setaffinity(0, {core})
+            try:
+                asyncio.run(_watch(session, found, repeats=1 if quick else 5, updates=20 if quick else 100))
+            finally:
+                os.sched_setaffinity(0, usable)
+            session.stop()
+    return found
+
+
+async def _watch(session: Session, found: TerminalCost, *, repeats: int, updates: int) -> None:
+    from simbench_tui import BenchApp
+
+    app = BenchApp(session, None, live=False, ascii_only=False)
+    async with app.run_test(size=SIZE) as pilot:
+        for key in SCREENS.values():
+            await pilot.press(key)
+            await _update(app)
+        gc.collect()
+        gc.freeze()  # as the terminal does when it opens
+        for _ in range(repeats):
+            for name, key in SCREENS.items():
+                await pilot.press(key)
+                await _update(app)
+                found.updates[name].append(np.array([await _update(app) for _ in range(updates)]))
+
+
+async def _update(app: BenchApp) -> float:
+    """Show one moment, let what follows from it happen until the next one is due; return the processor time, s."""
+    due = time.monotonic() + INTERVAL_S
+    before = time.thread_time()
+    app.sample()
+    await asyncio.sleep(max(0.0, due - time.monotonic()))
+    return time.thread_time() - before
