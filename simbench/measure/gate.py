@@ -62,4 +62,4 @@ def _behind(telemetry: Words, names: Names) -> str:
     channel = int(telemetry[t.GATE_CHANNEL])
     if channel < 0:
         return ""
-    return f", behind {int(telemetry[t.GATE_SEQUENCE]):,} of {names.channel(channel)}"
+    return f", behind sequence {int(telemetry[t.GATE_SEQUENCE]):,} of {names.channel(channel)}"

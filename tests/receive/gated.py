@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from small_feeds import ITCH, digests, frames
 
+from simbench.book.books import Books
 from simbench.capture.dissect import Dissector
 from simbench.capture.reader import open_capture
 from simbench.measure import stamps
 from simbench.measure import telemetry as t
 from simbench.receive import live, pipeline, result
 from simbench.receive.offline import open_source
-from simbench.receive.receiver import FLOWS, Receiver
+from simbench.receive.receiver import FLOWS, Receiver, book_channels
 from simbench.receive.worker import Worker
 from simbench.replay import control as c
 from simbench.replay import gating
@@ -64,8 +65,11 @@ class Gated:
         os.close(fd)
         source = open_source(path, protocol=protocol)
         self.telemetry = np.zeros(t.WORDS, np.int64)
+        receiver = Receiver(source.feed, first_ns=source.first_ns, batch=1, verify=False)
+        # Hardly any room, so that books grow between the messages of a packet too, with the gate armed.
+        receiver.state.books = Books.create(book_channels(source.feed), instruments=1, orders=1, levels=1)
         self.worker = Worker(
-            Receiver(source.feed, first_ns=source.first_ns, batch=1, verify=False),
+            receiver,
             end,
             control=self.control.words,
             side=self._side,

@@ -10,6 +10,7 @@ import pytest
 from simbench.errors import SimbenchError
 from simbench.measure.snapshot import Phase
 from simbench.replay import control as c
+from simbench.replay import gating
 from simbench.replay.control import Control, parse_speed, speed_name
 
 
@@ -74,3 +75,20 @@ def test_a_speed_that_is_none_is_one_clear_error(text: str) -> None:
     """Whatever is no positive factor is refused in one line."""
     with pytest.raises(SimbenchError, match="is not a factor"):
         parse_speed(text)
+
+
+def test_a_request_to_the_gate_is_one_word_and_differs_from_the_one_before() -> None:
+    """The same again is another request; without a gate nothing is asked."""
+    control = Control.create()
+    assert control.gate(gating.GAP) == 0
+    assert control.words[c.GATE] == 0
+    control.words[c.GATE_STANDS] = gating.IS_OPEN
+    seen = set()
+    for way, count in ((gating.MESSAGES, 7), (gating.MESSAGES, 7), (gating.CHANGE, gating.MOST), (gating.OPEN, -5)):
+        assert control.gate(way, count) == 1
+        word = int(control.words[c.GATE])
+        assert (gating.way_of(word), gating.count_of(word)) == (way, max(count, 0))
+        seen.add(word)
+    assert len(seen) == 4
+    assert gating.way_of(gating.request((1 << 62) - 1, 15)) == gating.OPEN
+    os.close(control.fd)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NOW = moment()
 ARMED = GateView("armed", "gap", 1, "gate: open to a gap")
-SHUT = GateView("shut", "gap", 1, "gate: shut at a gap, behind 7,373 of 340")
+SHUT = GateView("shut", "gap", 1, "gate: shut at a gap, behind sequence 7,373 of 340")
 
 
 @pytest.fixture
@@ -45,7 +45,9 @@ def driver(control: RecordingControl, said: list[str]) -> Driver:
     return driver
 
 
-def test_it_waits_until_the_gate_that_it_armed_is_shut(driver: Driver, control: RecordingControl) -> None:
+def test_it_waits_until_the_gate_that_it_armed_is_shut(
+    driver: Driver, control: RecordingControl, said: list[str]
+) -> None:
     """A snapshot of before the key does not count; the receiver pauses the replay, the terminal does not."""
     driver.send_on("gap", 0)
     assert control.calls == [("gate", gating.GAP, 0), ("resume",)]
@@ -55,6 +57,7 @@ def test_it_waits_until_the_gate_that_it_armed_is_shut(driver: Driver, control: 
     assert driver.words == "TO NEXT GAP"
     driver.hear(replace(NOW, gate=SHUT, phase=Phase.PAUSED))
     assert driver.words == ""
+    assert said == ["gap 7374-7376 of 340: open"]
     assert len(control.calls) == 2
 
 
@@ -103,6 +106,18 @@ def test_a_datagram_goes_through_a_gate_that_is_shut_and_a_jump_opens_it(
         ("gate", gating.OPEN),
         ("resume",),
     ]
+
+
+def test_messages_may_be_asked_for_faster_than_snapshots_come(driver: Driver, control: RecordingControl) -> None:
+    """Each time one more; nothing is called off, and the replay is not let go."""
+    driver.send_on("gap", 0)
+    control.calls.clear()
+    for _ in range(3):
+        driver.step_message()
+    assert control.calls == [("gate", gating.MESSAGES, 1)] * 3
+    assert driver.words == ""
+    driver.toggle()
+    assert control.calls[3:] == [("gate", gating.OPEN), ("toggle",)]
 
 
 def test_without_a_gate_that_is_said_and_gaps_are_watched_for_as_before(

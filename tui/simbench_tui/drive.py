@@ -35,6 +35,7 @@ class Driver:
         self._say = say
         self._latest: Snapshot | None = None
         self._errand: Errand | None = None
+        self._gated = False  # the gate was asked for something, whether or not a snapshot tells of it already
         self._from_ns: int | None = None  # where a window begins whose end is not set yet
 
     @property
@@ -100,12 +101,13 @@ class Driver:
             self.steer(lambda control: control.step())
 
     def step_message(self) -> None:
-        """Let the next message through, and no more."""
-        snapshot = self._latest
-        if self._control is not None and not has_gate(snapshot):
+        """Let the next message through, and no more; a paused replay is asked for it by the gate itself."""
+        if self._control is not None and not has_gate(self._latest):
             self._say(NO_GATE, "warning")
-        elif snapshot is not None:
-            self._send_to_gate("message", None, snapshot)
+        elif self.steer(lambda control: control.gate(gating.MESSAGES, 1)):
+            self._gated = True
+            if isinstance(self._errand, AtGate):
+                self._errand = None
 
     def send_on(self, what: str, instrument: int | None) -> None:
         """Let the replay go on until something happens; the same again calls that off.
@@ -171,13 +173,14 @@ class Driver:
             return
         way, count = asked(what, instrument)
         if self.steer(lambda control: control.gate(way, count)):
+            self._gated = True
             self._errand = AtGate(snapshot.gate.request, words)
-            if what != "message":  # that is asked of the replay by the gate itself
-                self.steer(lambda control: control.resume())
+            self.steer(lambda control: control.resume())
 
     def _open_gate(self) -> None:
-        if in_the_way(self._latest) and self._control is not None:
+        if (self._gated or in_the_way(self._latest)) and self._control is not None:
             self._control.gate(gating.OPEN)
+            self._gated = False
 
     def _made(self, what: str, instrument: int | None, snapshot: Snapshot) -> Errand | None:
         if what == "gap":

@@ -12,10 +12,10 @@ from simbench.replay import gating
 from simbench_tui.errands import Deed
 
 if TYPE_CHECKING:
-    from simbench.measure.snapshot import Snapshot
+    from simbench.measure.snapshot import GapView, Snapshot
 
 NO_GATE: Final = "this receiver has no gate: there is one where a replay has one queue"
-WORDS: Final = {"gap": "TO NEXT GAP", "change": "TO NEXT CHANGE", "message": "TO NEXT MESSAGE"}
+WORDS: Final = {"gap": "TO NEXT GAP", "change": "TO NEXT CHANGE"}
 
 
 @dataclass
@@ -40,7 +40,16 @@ class AtGate:
         self.ours = self.ours or gate.request
         if gate.request != self.ours or gate.stands == "open":
             return Deed(over=True)
-        return Deed(over=True) if gate.stands == "shut" else None
+        if gate.stands != "shut":
+            return None
+        gap = max(snapshot.gaps, key=_moved) if gate.waits_for == "gap" and snapshot.gaps else None
+        told = f"gap {gap.first}-{gap.last} of {gap.channel}: {gap.outcome}" if gap is not None else ""
+        return Deed(told=told, over=True)
+
+
+def _moved(gap: GapView) -> int:
+    """Return when it was opened, or ended."""
+    return gap.detected_ns if gap.outcome in {"open", "asked"} else gap.detected_ns + gap.open_ns
 
 
 def has_gate(snapshot: Snapshot | None) -> bool:
@@ -54,7 +63,5 @@ def in_the_way(snapshot: Snapshot | None) -> bool:
 
 
 def asked(what: str, instrument: int | None) -> tuple[int, int]:
-    """Return what to ask for: the way, and the instrument or how many."""
-    if what == "change":
-        return gating.CHANGE, instrument or 0
-    return (gating.GAP, 0) if what == "gap" else (gating.MESSAGES, 1)
+    """Return what to ask for: the way, and the instrument."""
+    return (gating.CHANGE, instrument or 0) if what == "change" else (gating.GAP, 0)
