@@ -11,6 +11,7 @@ from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import time_of
 from simbench.replay.rows import CAPACITY, END, LOADED, TAKEN
+from simbench.replay.switches import DAMAGED, WITHHELD, bit_to_turn, count_blamed, judge, turn
 from simbench.wire.contract import NO_ROOM, RING_FULL, TOO_LONG
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Rows = NDArray[Any]
 
 
+PASSED_OVER: Final = 2  # of prepare_next: the row was withheld
 SOON: Final = 16  # frames ahead that a row of the side table is asked for
 
 
@@ -41,6 +43,8 @@ def _advance(rows: Rows, feed: Words, state: Words) -> None:
     elif row["index"] == 0:
         state[w.BASE] = state[w.REACHED] + state[w.LOOP_GAP]
         state[w.EPOCH] += 1
+        state[w.LAP] += 1
+        state[w.LAP_ERA] = state[w.EPOCH]
     state[w.REACHED] = state[w.BASE] + row["due"]
     state[w.POSITION] += 1
     state[w.SLOT] += 1
@@ -95,21 +99,74 @@ def readable(feed: Words, state: Words) -> bool:
 
 
 @kernel
+def _enter_epoch(state: Words, control: Words, era: int) -> None:
+    """Publish that frames of another epoch follow."""
+    if era == state[w.LAP_ERA]:
+        control[c.LOOP] = state[w.LAP]
+    state[w.CLOCK] = w.UNBOUND
+    store_release(control, c.EPOCH, era)
+
+
+@kernel
+def leave_behind(state: Words, control: Words) -> None:
+    """Make the replay's position that of the last row, which was withheld; nothing before it is still to be sent."""
+    if state[w.EPOCH] != control[c.EPOCH]:
+        _enter_epoch(state, control, state[w.EPOCH])
+    state[w.PASSED] = state[w.REACHED]
+    state[w.CLOCK] = max(state[w.CLOCK], state[w.LEFT_RECORDED])
+    control[c.CURSOR] = state[w.LEFT_NUMBER] + 1
+    store_release(control, c.REPLAY_NS, state[w.CLOCK])
+
+
+@kernel
+def _withhold(rows: Rows, feed: Words, state: Words, control: Words) -> None:
+    """Pass over the next row; it takes no serial, and no row of the side table."""
+    row = rows[state[w.SLOT]]
+    state[w.LEFT_NUMBER] = row["index"]
+    state[w.LEFT_RECORDED] = row["recorded"]
+    _advance(rows, feed, state)
+    state[w.LEFT_AT] = state[w.POSITION]
+    state[w.PIECE] += state[w.CUT]  # the recorded gap across it does not tell the scheduled one
+    store_release(feed, TAKEN, state[w.POSITION])
+    count_blamed(state, control)
+    if state[w.OLDEST] == state[w.SERIAL]:
+        leave_behind(state, control)
+
+
+@kernel
 def prepare_next(
     rows: Rows,
     data: Bytes,
     feed: Words,
     state: Words,
     queue: Words,
+    control: Words,
     side: Words,
     words: Words,
     memory: Bytes,
     prepare: Any,
 ) -> int:
-    """Copy the next row's frame into the wire; return 1, or NO_ROOM. A frame that never fits is passed over."""
+    """Copy the next row's frame into the wire; return 1, NO_ROOM, or PASSED_OVER where a fault that is on withholds it.
+
+    A frame that never fits is passed over.
+    """
     row = rows[state[w.SLOT]]
+    bit = -1
+    if state[w.SWITCHED]:
+        verdict = judge(row, next_offset(rows, state), state, control)
+        if verdict == WITHHELD:
+            _withhold(rows, feed, state, control)
+            return PASSED_OVER
+        if verdict == DAMAGED:
+            bit = bit_to_turn(row, state, data)
+    if bit >= 0:
+        turn(data, bit)
     serial = state[w.SERIAL] if state[w.SERIALS] else -1
     result = prepare(words, memory, data, row["source"], int(row["length"]), serial)
+    if bit >= 0:
+        turn(data, bit)  # the next loop sends it whole
+        if result == 1:
+            count_blamed(state, control)
     if result == NO_ROOM:
         return NO_ROOM
     if result == TOO_LONG:
@@ -177,10 +234,9 @@ def _announce(state: Words, queue: Words, control: Words, count: int, now: int) 
     entry = entry_of(state, state[w.OLDEST])
     era = queue[entry + w.ERA]
     if era != control[c.EPOCH]:
-        if queue[entry + w.NUMBER] == 0 and control[c.CURSOR] == control[c.FRAMES]:
-            control[c.LOOP] += 1
-        state[w.CLOCK] = w.UNBOUND
-        store_release(control, c.EPOCH, era)
+        if era < state[w.LAP_ERA] and queue[entry + w.NUMBER] == 0:
+            control[c.LOOP] += 1  # a short lap, prepared with the next
+        _enter_epoch(state, control, era)
     newest = queue[entry_of(state, state[w.OLDEST] + count - 1) + w.RECORDED]
     store_release(control, c.SENDING_NS, max(control[c.SENDING_NS], newest))
 

@@ -67,6 +67,7 @@ class Loader:
         rows: ROW[capacity], the ring of rows.
         data: uint8[n], the ring of bytes.
         feed: int64[FEED_WORDS] between this and the sender.
+        line_of: by flow, the number of its line's name from 1; 0 none. Known after construction.
         foreseen: what the faults do and what has to be noticed of it; {} without faults.
     """
 
@@ -79,6 +80,7 @@ class Loader:
         loops: int = 1,
         budget: int | None = None,
         faults: Faults | None = None,
+        lines: Sequence[Sequence[s.Endpoint]] = (),
     ) -> None:
         """Survey the capture and load it where it fits.
 
@@ -89,13 +91,16 @@ class Loader:
             loops: how often; 0 endless.
             budget: bytes that may be loaded; a quarter of the available memory where None.
             faults: what is done to the frames; nothing where None.
+            lines: of each line's name, where its datagrams are sent to: what faults can be switched on for.
         """
         self.options = options
         self._faults = faults
+        self._lines = lines
         self._choose = s.chooser(endpoints)
         self._capture = open_capture(capture) if isinstance(capture, str | PathLike) else capture
         path = str(self._capture.path)
         self.plan = self._survey(path)
+        self.line_of = self._numbered()
         budget = available_bytes() // 4 if budget is None else budget
         self._pending_limit = max(budget, 1 << 22)
         self.resident = self._size() <= budget
@@ -231,6 +236,13 @@ class Loader:
             sources=() if self.options.as_recorded else tuple(moved),
             problem=self._capture.problem,
         )
+
+    def _numbered(self) -> list[int]:
+        choosers = [s.chooser(ends) for ends in self._lines]
+        return [
+            next((number for number, chosen in enumerate(choosers, 1) if chosen(flow)), 0)
+            for flow in self._dissector.flows
+        ]
 
     def _chosen(self, counters: Words) -> Iterator[tuple[Records, Bytes]]:
         """Yield what is sent of each block, in file order; valid until the next."""

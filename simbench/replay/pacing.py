@@ -18,7 +18,18 @@ from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import anchor, obey, offset_at, time_of
-from simbench.replay.handing import arm, drop, entry_of, fire, hand_over, next_offset, prepare_next, readable
+from simbench.replay.handing import (
+    PASSED_OVER,
+    arm,
+    drop,
+    entry_of,
+    fire,
+    hand_over,
+    leave_behind,
+    next_offset,
+    prepare_next,
+    readable,
+)
 from simbench.replay.rows import END, FAILED, LOADED, ROW
 from simbench.wire.contract import COMMIT_FUNCTION, NO_ROOM, PREPARE_FUNCTION
 
@@ -176,6 +187,8 @@ def send(
             _look(state, control, now, starved and not state[w.HALTED])
         if waiting == 0 and (starved or state[w.POSITION] >= feed[END]):
             if not starved:
+                if state[w.LEFT_AT] == state[w.POSITION]:
+                    leave_behind(state, control)
                 break
             if feed[FAILED]:
                 control[c.REASON] = c.LOADER_FAILED
@@ -203,8 +216,13 @@ def send(
                 state[w.STEPS] -= 1
                 if ppm > 0:
                     state[w.UNPACED] = 0
-            else:
-                prepare_next(rows, data, feed, state, queue, side, words, memory, prepare)
+            elif (
+                prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare) == PASSED_OVER
+            ):  # that was the step
+                state[w.ANCHOR] = state[w.PASSED]
+                state[w.STEPS] -= 1
+                if ppm > 0:
+                    state[w.UNPACED] = 0
         elif ppm <= 0 or primes:
             state[w.UNPACED] = 1
             limit = state[w.AHEAD] if ppm == c.FLOOD else min(_credit(state, control, now), state[w.AHEAD])
@@ -212,8 +230,11 @@ def send(
             while not full and waiting < limit and readable(feed, state):
                 if primes and rows[state[w.SLOT]]["recorded"] >= state[w.PRIME_UNTIL]:
                     break
-                full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
+                done = prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare)
+                full = done == NO_ROOM
                 waiting = state[w.SERIAL] - state[w.OLDEST]
+                if done == PASSED_OVER:  # commands first: it may be so with all that follow
+                    break
             if min(waiting, limit) > 0:
                 hand_over(state, queue, control, side, words, commit, min(waiting, limit), monotonic_ns(), 0)
                 state[w.ANCHOR] = state[w.PASSED]
@@ -261,7 +282,10 @@ def send(
                     while not full and waiting < CATCH_UP and readable(feed, state):
                         if time_of(state, next_offset(rows, state), ppm) > now:
                             break
-                        full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
+                        full = (
+                            prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare)
+                            == NO_ROOM
+                        )
                         waiting = state[w.SERIAL] - state[w.OLDEST]
                 if full and waiting == 0:
                     drop(rows, feed, state, queue, control, side, words, now, 1)
@@ -276,7 +300,7 @@ def send(
             elif (
                 not full and readable(feed, state) and time_of(state, next_offset(rows, state), ppm) < now + HORIZON_NS
             ):
-                full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
+                full = prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare) == NO_ROOM
             else:
                 if now - state[w.PUBLISHED] > PUBLISH_NS:
                     _tell_time(state, control, now, recorded)

@@ -86,10 +86,13 @@ class Replayer:
         self.side = side
         self.settings = settings
         rows = len(side) // stamps.ROW
-        self.state = p.new_state(batch=settings.batch, ahead=settings.ahead, window=settings.window, side_rows=rows)
+        self.state = p.new_state(
+            batch=settings.batch, ahead=settings.ahead, window=settings.window, side_rows=rows, lines=loader.line_of
+        )
         self.state[[p.RECEIVER, p.SERIALS]] = settings.receiver, settings.serials
         self.state[[p.AWAKE, p.HALTED]] = settings.awake_ns, settings.paused
         self.state[p.LOOP_GAP] = settings.loop_gap_ns
+        self.state[p.CUT] = loader.options.max_idle_ns > 0 or bool(loader.options.windows)
         self.state[p.PRIME_UNTIL] = loader.options.prime_until
         self._queue = np.zeros(settings.ahead * p.ENTRY, np.int64)
         self._plan = loader.plan

@@ -56,6 +56,7 @@ class Bench:
         due: schedule time of each frame, ns.
         speed: as a user writes it.
         settings: words of the loop's state by their index.
+        lines: of the flows that frames belong to in turn, the number of the line's name from 1; 0 none.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Bench:
         room: int = 1 << 40,
         most: int = 1 << 17,
         settings: Any = (),
+        lines: Any = (),
     ) -> None:
         self.rows = np.zeros(len(due), ROW)
         self.rows["due"] = due
@@ -76,7 +78,8 @@ class Bench:
         self.rows["length"] = 1
         self.data = np.arange(256, dtype=np.uint8)
         self.feed = new_feed(len(due), loops=loops)
-        self.state = new_state(side_rows=1 << 17)
+        self.rows["flow"] = np.arange(len(due)) % max(len(lines), 1)
+        self.state = new_state(side_rows=1 << 17, lines=lines)
         self.state[RECEIVER] = 0
         for index, value in settings:
             self.state[index] = value
