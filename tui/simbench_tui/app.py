@@ -16,6 +16,8 @@ from textual.app import App, SystemCommand
 
 from simbench_tui.constants import DEFAULT_THEME, OTHERS, SAMPLE_INTERVAL_S, SPEEDS, WATCH_INTERVAL_S
 from simbench_tui.drive import Driver
+from simbench_tui.fault_dialog import FaultDialog
+from simbench_tui.faulting import Order
 from simbench_tui.glyphs import ASCII, UNICODE, ascii_wanted
 from simbench_tui.health import Health
 from simbench_tui.help import Help
@@ -216,6 +218,25 @@ class BenchApp(App[None]):
         """Set where a window begins, where it ends, and leave it."""
         self._replay.next_edge()
         self._see()
+
+    def action_darken(self, line: int) -> None:
+        """Darken a line, or let it be seen again."""
+        self._replay.darken(line)
+
+    def action_faults(self) -> None:
+        """Ask which fault to switch on, or off."""
+        if self._latest is None or not self._replay.drives:
+            return
+
+        def chosen(order: Order | None) -> None:
+            if order is not None:
+                self._replay.order(order)
+
+        self.push_screen(FaultDialog(self._latest.run.lines, self._latest.switches), chosen)
+
+    def action_faults_off(self) -> None:
+        """Switch every fault off."""
+        self._replay.order(Order(""))
 
     def action_jump(self) -> None:
         """Ask where to go on."""

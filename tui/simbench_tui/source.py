@@ -48,5 +48,11 @@ class Steering(Protocol):
     def jump(self, recorded_ns: int, *, primed: bool = False) -> int:
         """Go on at a recorded time; primed: what comes before it is sent first, as fast as it is taken."""
 
+    def switch(self, fault: str, lines: Sequence[int], value: int = 1, *, for_ns: int = 0) -> int:
+        """Switch a fault of these lines on while the replay goes on, or off with the value 0."""
+
+    def all_off(self) -> int:
+        """Switch every fault off."""
+
     def stop(self) -> int:
         """End the replay."""
