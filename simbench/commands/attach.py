@@ -45,7 +45,7 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
             from simbench.commands.run import stay_polite
 
             stay_polite(note.receiver_core)
-            show_terminal(joined.reader(), joined.control)
+            show_terminal(joined.reader(), joined.control, capture=note.capture, feed=note.feed)
     return 0
 
 

@@ -14,6 +14,7 @@ import pytest
 from moments import FIRST_NS, SECOND, RecordingControl, moment
 from simbench_tui.constants import SPEEDS
 from simbench_tui.fault_dialog import FaultDialog
+from simbench_tui.golden_dialog import GoldenDialog
 from simbench_tui.help import Help
 from simbench_tui.jump import Jump
 from simbench_tui.keybar import KeyBar, fitting
@@ -71,6 +72,7 @@ DOES: Final[dict[str, Condition]] = {
     "darken(1)": told("switch", "dark", [1], 1),
     "faults": shows(FaultDialog),
     "faults_off": told("all_off"),
+    "golden": shows(GoldenDialog),
     "instrument(1)": lambda app, _control: app._roster.chosen == 1,
     "instrument(-1)": lambda app, _control: app._roster.chosen == 2,
     "follow": lambda app, _control: app._roster.following and app._roster.chosen == 0,

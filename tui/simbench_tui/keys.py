@@ -126,6 +126,14 @@ KEYS: Final = (
         "S", "picture", "S", "picture", "Save a picture", "Write what is seen to an SVG file in the working directory."
     ),
     Key("J", "save", "J", "JSON", "Save as JSON", "Write the snapshot and the bookmarks to a JSON file there."),
+    Key(
+        "G",
+        "golden",
+        "G",
+        "golden",
+        "Save as a golden capture",
+        "Write the capture up to here, or to the window's end, with its expectation to a new folder.",
+    ),
     Key("t", "colours", "t", "theme", "Next theme", "Night, day, or clear for every colour vision."),
     Key(
         "N,shift+tab", "instrument(-1)", "N", "previous", "Previous instrument", "Show the one before (also shift+tab)."
