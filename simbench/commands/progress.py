@@ -96,6 +96,9 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     if found.get("queues"):
         parts.append(queues(found))
     parts += [Text(live_fault(each)) for each in found.get("live_faults", ())]
+    if found.get("replayer", {}).get("sent_early"):
+        early = found["replayer"]["sent_early"]
+        parts.append(Text(f"{early:,} delayed frames were sent before their time: there was no room to hold more"))
     if "faults" in found:
         parts.append(judgement(found["faults"]))
     return Group(*parts)

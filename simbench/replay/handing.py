@@ -10,8 +10,30 @@ from simbench.measure.histogram import record
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import time_of
-from simbench.replay.rows import CAPACITY, END, LOADED, TAKEN
-from simbench.replay.switches import DAMAGED, WITHHELD, bit_to_turn, count_blamed, judge, turn
+from simbench.replay.holding import (
+    OFFSET,
+    RECORDED,
+    SLOT,
+    choose_turn,
+    head_of,
+    hold,
+    hurry,
+    is_full,
+    release,
+    tell_taken,
+)
+from simbench.replay.rows import CAPACITY, END, LOADED
+from simbench.replay.switches import (
+    DAMAGED,
+    DELAYED,
+    WITHHELD,
+    bit_to_turn,
+    count_blamed,
+    delay_ns,
+    is_damaged,
+    judge,
+    turn,
+)
 from simbench.wire.contract import NO_ROOM, RING_FULL, TOO_LONG
 
 if TYPE_CHECKING:
@@ -53,15 +75,13 @@ def _advance(rows: Rows, feed: Words, state: Words) -> None:
 
 
 @kernel
-def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
-    """Give the next row a serial, a place in the queue and a row of the side table, and move on."""
-    row = rows[state[w.SLOT]]
-    _advance(rows, feed, state)
+def _note(row: Any, state: Words, queue: Words, side: Words, recorded: int, number: int) -> None:
+    """Give a row that is due when REACHED says a serial, a place in the queue and a row of the side table."""
     serial = state[w.SERIAL]
     entry = entry_of(state, serial)
     queue[entry + w.OFFSET] = state[w.REACHED]
-    queue[entry + w.RECORDED] = row["recorded"]
-    queue[entry + w.NUMBER] = row["index"]
+    queue[entry + w.RECORDED] = recorded
+    queue[entry + w.NUMBER] = number
     queue[entry + w.ERA] = state[w.EPOCH]
     queue[entry + w.LENGTH] = row["length"]
     mask = state[w.SIDE_ROWS] - 1
@@ -69,16 +89,34 @@ def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> 
     at = (serial & mask) * stamps.ROW
     store_release(side, at + stamps.SERIAL, 0)
     side[at + stamps.ORDINAL] = row["ordinal"]
-    side[at + stamps.RECORDED] = row["recorded"]
+    side[at + stamps.RECORDED] = recorded
     side[at + stamps.EPOCH] = state[w.EPOCH]
     side[at + stamps.OFFSET] = state[w.REACHED]
     state[w.SERIAL] = serial + 1
-    store_release(feed, TAKEN, state[w.POSITION])
+
+
+@kernel
+def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
+    """Note the row that goes next, and move on."""
+    if state[w.TURN]:
+        at = head_of(state)
+        row = rows[state[at + SLOT]]
+        state[w.REACHED] = max(state[w.REACHED], state[at + OFFSET])
+        number = rows[state[w.SLOT] - 1 if state[w.SLOT] > 0 else feed[CAPACITY] - 1]["index"]  # of the latest row
+        _note(row, state, queue, side, state[at + RECORDED], number)
+        release(feed, state)
+        return
+    row = rows[state[w.SLOT]]
+    _advance(rows, feed, state)
+    _note(row, state, queue, side, row["recorded"], row["index"])
+    tell_taken(feed, state)
 
 
 @kernel
 def next_offset(rows: Rows, state: Words) -> int:
     """Return the schedule time of the next row to prepare."""
+    if state[w.TURN]:
+        return int(max(state[head_of(state) + OFFSET], state[w.REACHED]))
     row = rows[state[w.SLOT]]
     if state[w.FRESH]:
         return int(state[w.REACHED])
@@ -93,8 +131,7 @@ def readable(feed: Words, state: Words) -> bool:
     position = state[w.POSITION]
     return bool(
         state[w.SERIAL] - state[w.OLDEST] < state[w.AHEAD]
-        and position < feed[END]
-        and position < load_acquire(feed, LOADED)
+        and (state[w.TURN] or (position < feed[END] and position < load_acquire(feed, LOADED)))
     )
 
 
@@ -127,10 +164,41 @@ def _withhold(rows: Rows, feed: Words, state: Words, control: Words) -> None:
     _advance(rows, feed, state)
     state[w.LEFT_AT] = state[w.POSITION]
     state[w.PIECE] += state[w.CUT]  # the recorded gap across it does not tell the scheduled one
-    store_release(feed, TAKEN, state[w.POSITION])
+    tell_taken(feed, state)
     count_blamed(state, control)
     if state[w.OLDEST] == state[w.SERIAL]:
         leave_behind(state, control)
+
+
+@kernel
+def _hold_back(rows: Rows, feed: Words, state: Words, control: Words) -> None:
+    """Hold the next row back, and move on."""
+    slot, position = state[w.SLOT], state[w.POSITION]
+    row = rows[slot]
+    by = delay_ns(state, control)
+    _advance(rows, feed, state)
+    hold(state, state[w.LINE_OF + row["flow"]] - 1, slot, position, state[w.REACHED] + by, row["recorded"] + by)
+    state[w.PIECE] += state[w.CUT]
+    tell_taken(feed, state)
+
+
+@kernel
+def _judge_next(rows: Rows, feed: Words, state: Words, control: Words) -> int:
+    """Return the verdict on what goes next, SENT or DAMAGED, or else obey it and return that."""
+    if state[w.TURN]:
+        row = rows[state[head_of(state) + SLOT]]
+        return int(is_damaged(row, state[w.TURN] - 1, state, control))
+    row = rows[state[w.SLOT]]
+    verdict = judge(row, next_offset(rows, state), state, control)
+    if verdict == WITHHELD:
+        _withhold(rows, feed, state, control)
+    elif verdict == DELAYED:
+        line = state[w.LINE_OF + row["flow"]] - 1
+        if is_full(state, line):
+            hurry(state, control, line)
+            return int(is_damaged(rows[state[head_of(state) + SLOT]], line, state, control))
+        _hold_back(rows, feed, state, control)
+    return int(verdict)
 
 
 @kernel
@@ -150,15 +218,18 @@ def prepare_next(
 
     A frame that never fits is passed over.
     """
-    row = rows[state[w.SLOT]]
     bit = -1
+    slot = state[w.SLOT]
     if state[w.SWITCHED]:
-        verdict = judge(row, next_offset(rows, state), state, control)
-        if verdict == WITHHELD:
-            _withhold(rows, feed, state, control)
+        verdict = _judge_next(rows, feed, state, control)
+        if verdict in (WITHHELD, DELAYED):
+            choose_turn(rows, feed, state, control)
             return PASSED_OVER
+        if state[w.TURN]:
+            slot = state[head_of(state) + SLOT]
         if verdict == DAMAGED:
-            bit = bit_to_turn(row, state, data)
+            bit = bit_to_turn(rows[slot], state, data)
+    row = rows[slot]
     if bit >= 0:
         turn(data, bit)
     serial = state[w.SERIAL] if state[w.SERIALS] else -1
@@ -169,11 +240,15 @@ def prepare_next(
             count_blamed(state, control)
     if result == NO_ROOM:
         return NO_ROOM
-    if result == TOO_LONG:
+    if result == TOO_LONG and not state[w.TURN]:
         _advance(rows, feed, state)
-        store_release(feed, TAKEN, state[w.POSITION])
-        return 1
-    _enter(rows, feed, state, queue, side)
+        tell_taken(feed, state)
+    elif result == TOO_LONG:
+        release(feed, state)
+    else:
+        _enter(rows, feed, state, queue, side)
+    if state[w.HELD]:
+        choose_turn(rows, feed, state, control)
     return 1
 
 

@@ -23,7 +23,7 @@ from simbench.kernel.pure import copy_bytes, kernel, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import rebuild as r
 from simbench.replay import schedule as s
-from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKEN, join, new_feed
+from simbench.replay.rows import CAPACITY, CROWDED, END, FAILED, LOADED, NEVER, ROW, TAKEN, join, new_feed
 from simbench.replay.squeeze import squeeze
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ class Loader:
         self._marks[:] = position, 0
         self.feed[[LOADED, TAKEN]] = position
         self.feed[END] = NEVER
+        self.feed[CROWDED] = 0
         self._thread = threading.Thread(target=self._run, args=(control, from_ns, loop), name="loader", daemon=True)
         self._thread.start()
 
@@ -188,9 +189,11 @@ class Loader:
     def _give(self, rows: Records, arena: Bytes) -> None:
         done = fill(rows, arena, 0, self.rows, self.data, self._starts, self.feed, self._marks)
         while done < len(rows):
+            self.feed[CROWDED] = 1
             if self._stop.wait(LOOK_S):
                 return
             done = fill(rows, arena, done, self.rows, self.data, self._starts, self.feed, self._marks)
+        self.feed[CROWDED] = 0
 
     def _tell_times(self, rows: Records, table: Words) -> None:
         """Fill in when the next rows are due."""

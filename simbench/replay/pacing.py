@@ -30,6 +30,7 @@ from simbench.replay.handing import (
     prepare_next,
     readable,
 )
+from simbench.replay.holding import RECORDED, choose_turn, head_of
 from simbench.replay.rows import END, FAILED, LOADED, ROW
 from simbench.wire.contract import COMMIT_FUNCTION, NO_ROOM, PREPARE_FUNCTION
 
@@ -185,7 +186,9 @@ def send(
         starved = waiting == 0 and state[w.POSITION] < feed[END] and state[w.POSITION] >= load_acquire(feed, LOADED)
         if now - state[w.LOOKED] > LOOK_NS:
             _look(state, control, now, starved and not state[w.HALTED])
-        if waiting == 0 and (starved or state[w.POSITION] >= feed[END]):
+        if state[w.HELD]:
+            choose_turn(rows, feed, state, control)  # the loader may have come on
+        if waiting == 0 and not state[w.TURN] and (starved or state[w.POSITION] >= feed[END]):
             if not starved:
                 if state[w.LEFT_AT] == state[w.POSITION]:
                     leave_behind(state, control)
@@ -203,7 +206,7 @@ def send(
             recorded = queue[entry + w.RECORDED]
             offset = queue[entry + w.OFFSET]
         else:
-            recorded = rows[state[w.SLOT]]["recorded"]
+            recorded = state[head_of(state) + RECORDED] if state[w.TURN] else rows[state[w.SLOT]]["recorded"]
             offset = next_offset(rows, state)
         primes = ppm > 0 and recorded < state[w.PRIME_UNTIL]
 
@@ -228,7 +231,7 @@ def send(
             limit = state[w.AHEAD] if ppm == c.FLOOD else min(_credit(state, control, now), state[w.AHEAD])
             full = 0
             while not full and waiting < limit and readable(feed, state):
-                if primes and rows[state[w.SLOT]]["recorded"] >= state[w.PRIME_UNTIL]:
+                if primes and not state[w.TURN] and rows[state[w.SLOT]]["recorded"] >= state[w.PRIME_UNTIL]:
                     break
                 done = prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare)
                 full = done == NO_ROOM

@@ -14,9 +14,11 @@ from simbench.measure import stamps
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.replay import control as c
 from simbench.replay import state as p
+from simbench.replay.holding import forget
 from simbench.replay.pacing import send
 from simbench.replay.rows import END, NEVER, TAKEN
 from simbench.replay.schedule import UNBOUND
+from simbench.replay.switchboard import EARLY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,6 +163,7 @@ class Replayer:
     def _seek(self) -> None:
         """Go on elsewhere in the schedule, in a new epoch."""
         state, loader = self.state, self.loader
+        forget(state)
         target, primed = int(state[p.SEEK_TO]), bool(state[p.SEEK_PRIMED])
         capacity = len(loader.rows)
         if loader.resident:
@@ -206,6 +209,7 @@ class Replayer:
             "drops": drops,
             "given_up": int(words[c.GIVEN_UP]),
             "starved_ns": int(words[c.STARVED_NS]),
+            "sent_early": int(words[c.SWITCHBOARD + EARLY]),
             "loops": int(words[c.LOOP]) + (self.control.cursor == plan.frames),
             "epoch": self.control.epoch,
             "first_ns": str(plan.first_ns),

@@ -65,7 +65,14 @@ JUDGED: Final = 52  # recorded time of the last row judged
 BLAMED: Final = 53  # number of the window that is to blame for what became of it
 FLOWS: Final = 54  # flows whose line is known
 CUT: Final = 55  # 1: schedule time and recorded time part within a piece
-STATE_WORDS: Final = 64
+HELD: Final = 56  # rows that are held back, see holding.py
+TURN: Final = 57  # 1 and the line of the held row that goes next; 0: the ring's next row
+HOLDS: Final = 58  # where the queues of held rows begin
+HOLD_HEAD: Final = 64  # by line: held rows that have left the queue
+HOLD_TAIL: Final = 72  # by line: that have come into it
+STATE_WORDS: Final = 80
+HOLD_ROWS: Final = 1 << 14  # of a line that can be held
+HOLD: Final = 4  # words of a held row
 LINE_OF: Final = STATE_WORDS  # by flow: number of its line's name, from 1; 0 none
 
 # Queue of prepared frames, int64[AHEAD, ENTRY] by serial.
@@ -96,9 +103,11 @@ def new_state(
         side_rows: rows of the side table, a power of two.
         lines: by flow, the number of its line's name, from 1; 0 none.
     """
-    state = np.zeros(STATE_WORDS + len(lines), np.int64)
-    state[LINE_OF:] = lines
-    state[FLOWS] = len(lines)
+    flows, names = len(lines), max(lines, default=0)
+    state = np.zeros(STATE_WORDS + flows + names * HOLD_ROWS * HOLD, np.int64)  # pages untouched until rows are held
+    state[LINE_OF : LINE_OF + flows] = lines
+    state[FLOWS] = flows
+    state[HOLDS] = LINE_OF + flows
     state[[LEFT_AT, LAP_ERA]] = -1
     state[[BATCH, AHEAD, WINDOW, SIDE_ROWS]] = batch, ahead, window, side_rows
     state[[SERIALS, RECEIVER, FRESH]] = 1

@@ -16,6 +16,7 @@ from simbench.kernel.pure import HASH_PRIME, kernel, mix, multiply, shift_right,
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay import switchboard as b
+from simbench.replay.holding import let_go
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,8 @@ def _close(state: Words, control: Words, place: int) -> None:
     control[place] = 0
     state[w.SWITCHED] -= 1
     at = _window(number)
+    if control[at + b.KIND] == b.DELAY:
+        let_go(state, control[at + b.LINE])
     control[at + b.UNTIL] = control[at + b.SINCE] if control[at + b.WAITS] else state[w.JUDGED]
 
 
@@ -136,6 +139,22 @@ def _drawn_below(bits: int, ppm: int) -> bool:
 
 
 @kernel
+def count_blamed(state: Words, control: Words) -> None:
+    """Count a frame for the window that is to blame for what became of it."""
+    control[_window(state[w.BLAMED]) + b.FRAMES] += 1
+
+
+@kernel
+def is_damaged(row: Any, line: int, state: Words, control: Words) -> int:
+    """Return DAMAGED or SENT, as judge() does."""
+    damaging = control[ACTIVE + b.CORRUPT * b.LINES + line]
+    if damaging and _drawn_below(_drawn(row, state, b.CORRUPT), control[_window(damaging) + b.VALUE]):
+        state[w.BLAMED] = damaging
+        return DAMAGED
+    return SENT
+
+
+@kernel
 def judge(row: Any, offset: int, state: Words, control: Words) -> int:
     """Return what becomes of the next row; what it is withheld or damaged by stands in state[BLAMED] then.
 
@@ -151,7 +170,8 @@ def judge(row: Any, offset: int, state: Words, control: Words) -> int:
     flow = row["flow"]
     if not 0 <= flow < state[w.FLOWS] or state[w.LINE_OF + flow] == 0:
         return SENT
-    place = ACTIVE + state[w.LINE_OF + flow] - 1
+    line = state[w.LINE_OF + flow] - 1
+    place = ACTIVE + line
     dark = control[place + b.DARK * b.LINES]
     if dark:
         state[w.BLAMED] = dark
@@ -160,17 +180,20 @@ def judge(row: Any, offset: int, state: Words, control: Words) -> int:
     if lossy and _drawn_below(_drawn(row, state, b.LOSE), control[_window(lossy) + b.VALUE]):
         state[w.BLAMED] = lossy
         return WITHHELD
-    damaging = control[place + b.CORRUPT * b.LINES]
-    if damaging and _drawn_below(_drawn(row, state, b.CORRUPT), control[_window(damaging) + b.VALUE]):
-        state[w.BLAMED] = damaging
-        return DAMAGED
-    return SENT
+    delaying = control[place + b.DELAY * b.LINES]
+    if delaying or state[w.HOLD_TAIL + line] > state[w.HOLD_HEAD + line]:  # behind what is held of its line already
+        state[w.BLAMED] = delaying
+        return DELAYED
+    return is_damaged(row, line, state, control)
 
 
 @kernel
-def count_blamed(state: Words, control: Words) -> None:
-    """Count a frame for the window that is to blame for what became of it."""
-    control[_window(state[w.BLAMED]) + b.FRAMES] += 1
+def delay_ns(state: Words, control: Words) -> int:
+    """Return by how much the row is delayed that was judged last; it is counted where a window is to blame."""
+    if state[w.BLAMED] == 0:
+        return 0
+    count_blamed(state, control)
+    return int(control[_window(state[w.BLAMED]) + b.VALUE])
 
 
 @kernel

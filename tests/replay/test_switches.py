@@ -226,3 +226,81 @@ def test_a_command_of_no_kind_is_passed_over() -> None:
     bench.run()
     assert bench.control.switched() == []
     assert bench.control.words[c.HEAD] == bench.control.words[c.TAIL]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2)), min_size=1, max_size=120),
+    st.integers(1, 400),
+    st.integers(1, 400),
+    st.integers(1, 2),
+)
+@settings(max_examples=60, deadline=None)
+def test_delayed_lines_are_merged_with_the_rest(
+    frames: list[tuple[int, int]], first: int, second: int, loops: int
+) -> None:
+    """Against sorting: every frame at its time and the delay of its line, in every lap, those of a line in order."""
+    gaps, lines = zip(*frames, strict=True)
+    due = np.cumsum(gaps) - gaps[0]
+    bench = Bench(due, speed="max", loops=loops, lines=lines, settings=[(p.HALTED, 1), (p.LOOP_GAP, 7)])
+    bench.rows["flow"] = np.arange(len(due))
+    bench.control.switch("delay", [0], first)
+    bench.control.switch("delay", [1], second)
+    bench.control.resume()
+    assert bench.run() == p.FINISHED
+    table, by = bench.table, np.array([0, first, second])[list(lines)]
+    assert (bench.control.sent, bench.control.cursor) == (loops * len(due), len(due))
+    for lap in range(loops):
+        rows = table[table[:, stamps.EPOCH] == lap]
+        order = rows[:, stamps.ORDINAL]
+        offsets = rows[:, stamps.OFFSET] - rows[0, stamps.OFFSET]
+        wanted = due + by
+        assert sorted(order) == list(range(len(due)))
+        assert np.all(np.diff(offsets) >= 0)
+        assert np.array_equal(offsets, wanted[order] - wanted[order[0]])
+        assert np.array_equal(rows[:, stamps.RECORDED], START + wanted[order])
+        for line in range(3):
+            mine = [ordinal for ordinal in order if lines[ordinal] == line]
+            assert mine == sorted(mine)
+
+
+def test_a_delayed_frame_keeps_its_time_and_the_rest_theirs() -> None:
+    """Paced: due is the schedule and the delay, for that line alone."""
+    bench = Bench(np.arange(200) * 50_000, lines=A_AND_B)
+    bench.control.switch("delay", [0], 330_000)
+    bench.run()
+    table = bench.table
+    due, ordinal = table[:, stamps.DUE], table[:, stamps.ORDINAL]
+    wanted = ordinal * 50_000 + np.where(ordinal % 2 == 0, 330_000, 0)
+    assert np.abs((due - due[0]) - (wanted - wanted[0])).max() <= 1
+    assert np.all(np.diff(due) >= 0)
+    assert only(bench).frames == 100
+    assert bench.control.lateness.count == 200
+
+
+def test_what_is_held_goes_at_once_when_the_delay_is_off() -> None:
+    """In its order, before what follows."""
+    bench = Bench(np.arange(40) * MS, lines=A_AND_B, settings=[(p.HALTED, 1)])
+    bench.control.switch("delay", [0], 1000 * MS)
+    bench.control.step(11)  # six of them are held, which is a step too
+    thread = bench.start()
+    until(lambda: bench.control.sent == 5 and bench.state[p.HELD] == 6)
+    bench.control.switch("delay", [0], 0)
+    bench.control.step(7)
+    until(lambda: bench.control.sent == 12)
+    bench.control.stop()
+    thread.join()
+    assert ordinals(bench) == [1, 3, 5, 7, 9, 0, 2, 4, 6, 8, 10, 11]
+    assert bench.state[p.SWITCHED] == 0
+
+
+def test_more_than_can_be_held_goes_before_its_time() -> None:
+    """The oldest first, counted; nothing is lost, and the other line does not wait."""
+    count = 2 * (p.HOLD_ROWS + 500)
+    bench = Bench(np.arange(count), speed="max", lines=A_AND_B, settings=[(p.HALTED, 1)])
+    bench.control.switch("delay", [0], 1 << 40)
+    bench.control.resume()
+    bench.run()
+    assert bench.control.sent == count
+    assert bench.control.words[c.SWITCHBOARD + b.EARLY] == 500
+    assert [ordinal for ordinal in ordinals(bench) if ordinal % 2 == 0] == list(range(0, count, 2))
+    assert [ordinal for ordinal in ordinals(bench) if ordinal % 2] == list(range(1, count, 2))

@@ -85,6 +85,20 @@ def test_damaged_datagrams_are_counted_and_made_up_for(
     assert found["book"]["books"] == offline[itch]["books"]
 
 
+def test_a_delayed_line_comes_second(
+    some_wire: dict[str, str], itch: Path, offline: dict[Path, dict[str, Any]]
+) -> None:
+    """The other one wins wherever both bring the same, and nothing is lost."""
+    found = run(itch, lambda control: control.switch("delay", [0], 3 * MS), speed="max", **some_wire)
+    a, b = lines(found)
+    (live,) = found["live_faults"]
+    assert live["frames"] == a["datagrams"] > 0
+    assert a["won"] == 0
+    assert b["won"] >= b["datagrams"] - 1  # the end of the session is nobody's
+    assert found["sent"] == found["received"] == found["replayer"]["frames"]
+    assert found["book"]["books"] == offline[itch]["books"]
+
+
 def test_what_is_lost_of_both_lines_is_lost_again_in_another_run(itch: Path) -> None:
     """The draw knows frames, not time: two runs over different wires at different speeds lose the same."""
 
