@@ -28,10 +28,10 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
         return 0
     note = chosen(found, run)
     from simbench.commands import progress
-    from simbench.commands.run import interruptible
+    from simbench.commands.run import POLITE, aside, interruptible
     from simbench.session.joined import Joined
 
-    with browser.opened(serve) as door, Joined(note) as joined:
+    with browser.opened(serve) as door, Joined(note) as joined, aside(note.receiver_core):
         if door is not None:
             page = browser.served(door, pid=note.pid, title=note.info.capture, receiver_core=note.receiver_core)
             with interruptible(joined), page:
@@ -42,9 +42,7 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
         else:
             from simbench_tui import run as show_terminal
 
-            from simbench.commands.run import stay_polite
-
-            stay_polite(note.receiver_core)
+            os.nice(POLITE)
             show_terminal(joined.reader(), joined.control, capture=note.capture, feed=note.feed)
     return 0
 
@@ -55,7 +53,9 @@ def _drawn() -> bool:
 
 
 def chosen(found: list[Note], run: str | None) -> Note:
-    """Return the run that a user means: by the number of its process, or by its capture; the only one without either.
+    """Return the run that a user means; the only one where none is named.
+
+    A run is named by the number of its process, or by its capture: the file, its folder, or both.
 
     Raises:
         SimbenchError: there is none such, or there are several.
@@ -63,7 +63,7 @@ def chosen(found: list[Note], run: str | None) -> Note:
     if not found:
         raise SimbenchError("no run of yours goes on here; start one with simbench run CAPTURE --headless")
     meant = [note for note in found if run is None or run == str(note.pid)]
-    meant = meant or [note for note in found if note.info.capture == run]
+    meant = meant or [note for note in found if run in {note.info.capture, *note.info.capture.split("/")}]
     if len(meant) == 1:
         return meant[0]
     there = ", ".join(f"{note.pid} ({note.info.capture} over {note.info.wire})" for note in meant or found)

@@ -42,7 +42,7 @@ def receive(
         raise SimbenchError(f"there is no interface {interface}; there are {', '.join(names)}")
     from simbench.commands import progress
     from simbench.commands.exports import check_targets, exported
-    from simbench.commands.run import interruptible, outcome
+    from simbench.commands.run import aside, interruptible, outcome
     from simbench.commands.series import sampled
     from simbench.commands.targets import check_target, write_json
 
@@ -51,7 +51,7 @@ def receive(
     compilation.for_replaying()
     from simbench.feed.definition import joined
     from simbench.receive.discover import adapted, read
-    from simbench.session import Listening
+    from simbench.session import Listening, cores
     from simbench.session.recovering import asking, own_servers, recovering
     from simbench.session.registry import noted
     from simbench.session.snapshotting import choosing
@@ -65,7 +65,7 @@ def receive(
     )
     with session:
         session.wait_until_ready()  # Ctrl-C before that ends at once: there is nothing to report
-        with interruptible(session), noted(session), exported(session, hgrm, hlog) as notes:
+        with interruptible(session), noted(session), aside(cores()[1]), exported(session, hgrm, hlog) as notes:
             with sampled(session, wanted=json_file is not None) as course:
                 if headless or not (sys.stdout.isatty() and sys.stderr.isatty()):  # the terminal is drawn on stderr
                     if session.running():

@@ -134,6 +134,7 @@ def play(
     from simbench.commands.exports import exported
     from simbench.commands.series import sampled
     from simbench.session import Session, cores
+    from simbench.session.plan import title_of
     from simbench.session.registry import noted
 
     shown = sys.stdout.isatty() and sys.stderr.isatty()  # the terminal is drawn on stderr
@@ -143,8 +144,9 @@ def play(
         show.complain("queues that share a core wait in the kernel: one that spins would keep the others from theirs")
     if what.wire == "auto" and session.choice.wire == "ring":
         show.complain(f"over the shared-memory ring: {session.choice.why}")
-    page = browser.served(door, pid=os.getpid(), title=source.capture.path.name, receiver_core=cores()[1])
-    with interruptible(session), session, noted(session), exported(session, hgrm, hlog) as notes, page:
+    core = cores()[1]
+    page = browser.served(door, pid=os.getpid(), title=title_of(source.capture.path), receiver_core=core)
+    with interruptible(session), session, noted(session), aside(core), exported(session, hgrm, hlog) as notes, page:
         with sampled(session, wanted=json_file is not None) as course:
             if watched:
                 _show(session)
@@ -182,19 +184,23 @@ def _show(session: Any) -> None:
     from simbench_tui import run as show_terminal
 
     from simbench.feed.definition import dump
-    from simbench.session import cores
 
     session.wait_until_ready()
-    stay_polite(cores()[1])
+    os.nice(POLITE)
     path, feed = str(session.source.capture.path), dump(session.source.feed)
     show_terminal(session, session.control, capture=path, feed=feed)
     session.stop()
 
 
-def stay_polite(receiver_core: int | None) -> None:
-    """Let this thread, and those that it starts, give way to the replayer and keep off the receiver's core."""
-    os.nice(POLITE)
+@contextlib.contextmanager
+def aside(receiver_core: int | None) -> Iterator[None]:
+    """Keep this thread off the receiver's core, with those that it starts; what it has started already stays."""
+    before = os.sched_getaffinity(0)
     keep_off(receiver_core)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def keep_off(receiver_core: int | None) -> None:

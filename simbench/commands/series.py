@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -28,16 +29,15 @@ def sampled(session: Processes, *, wanted: bool) -> Iterator[dict[str, Any]]:
     if not wanted:
         yield found
         return
-    from simbench.commands.run import stay_polite
+    from simbench.commands.run import POLITE
     from simbench.measure.series import Timeline, curves
     from simbench.measure.telemetry import histograms
-    from simbench.session import cores
 
     line = Timeline()
     ended = threading.Event()
 
     def follow() -> None:
-        stay_polite(cores()[1])
+        os.nice(POLITE)  # this thread alone
         while not ended.wait(line.every_s):
             line.look(time.monotonic_ns(), session.telemetry)
 

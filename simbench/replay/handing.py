@@ -10,30 +10,8 @@ from simbench.measure.histogram import record
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import time_of
-from simbench.replay.holding import (
-    OFFSET,
-    RECORDED,
-    SLOT,
-    choose_turn,
-    head_of,
-    hold,
-    hurry,
-    is_full,
-    release,
-    tell_taken,
-)
-from simbench.replay.rows import CAPACITY, END, LOADED
-from simbench.replay.switches import (
-    DAMAGED,
-    DELAYED,
-    WITHHELD,
-    bit_to_turn,
-    count_blamed,
-    delay_ns,
-    is_damaged,
-    judge,
-    turn,
-)
+from simbench.replay.holding import OFFSET, RECORDED, SLOT, head_of, release
+from simbench.replay.rows import CAPACITY, END, LOADED, TAKEN
 from simbench.wire.contract import NO_ROOM, RING_FULL, TOO_LONG
 
 if TYPE_CHECKING:
@@ -56,7 +34,17 @@ def entry_of(state: Words, serial: int) -> int:
 
 
 @kernel
-def _advance(rows: Rows, feed: Words, state: Words) -> None:
+def due_together(state: Words, queue: Words, waiting: int, until: int, ppm: int) -> int:
+    """Return how many of the prepared frames are one batch: the oldest, and those behind it that are due until then."""
+    most = min(waiting, state[w.BATCH])
+    count = 1
+    while count < most and time_of(state, queue[entry_of(state, state[w.OLDEST] + count) + w.OFFSET], ppm) <= until:
+        count += 1
+    return int(count)
+
+
+@kernel
+def advance(rows: Rows, feed: Words, state: Words) -> None:
     """Move on from the next row to the one after it, into the next loop where it is a first one."""
     row = rows[state[w.SLOT]]
     if state[w.FRESH]:
@@ -75,7 +63,7 @@ def _advance(rows: Rows, feed: Words, state: Words) -> None:
 
 
 @kernel
-def _note(row: Any, state: Words, queue: Words, side: Words, recorded: int, number: int) -> None:
+def note(row: Any, state: Words, queue: Words, side: Words, recorded: int, number: int) -> None:
     """Give a row that is due when REACHED says a serial, a place in the queue and a row of the side table."""
     serial = state[w.SERIAL]
     entry = entry_of(state, serial)
@@ -96,20 +84,23 @@ def _note(row: Any, state: Words, queue: Words, side: Words, recorded: int, numb
 
 
 @kernel
-def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
-    """Note the row that goes next, and move on."""
-    if state[w.TURN]:
-        at = head_of(state)
-        row = rows[state[at + SLOT]]
-        state[w.REACHED] = max(state[w.REACHED], state[at + OFFSET])
-        number = rows[state[w.SLOT] - 1 if state[w.SLOT] > 0 else feed[CAPACITY] - 1]["index"]  # of the latest row
-        _note(row, state, queue, side, state[at + RECORDED], number)
-        release(feed, state)
-        return
+def enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
+    """Note the next row of the ring, and move on."""
     row = rows[state[w.SLOT]]
-    _advance(rows, feed, state)
-    _note(row, state, queue, side, row["recorded"], row["index"])
-    tell_taken(feed, state)
+    advance(rows, feed, state)
+    note(row, state, queue, side, row["recorded"], row["index"])
+    store_release(feed, TAKEN, state[w.POSITION])
+
+
+@kernel
+def enter_held(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
+    """Note the held row whose turn it is, and take it out of its queue."""
+    at = head_of(state)
+    row = rows[state[at + SLOT]]
+    state[w.REACHED] = max(state[w.REACHED], state[at + OFFSET])
+    number = rows[state[w.SLOT] - 1 if state[w.SLOT] > 0 else feed[CAPACITY] - 1]["index"]  # of the latest row
+    note(row, state, queue, side, state[at + RECORDED], number)
+    release(feed, state)
 
 
 @kernel
@@ -136,69 +127,12 @@ def readable(feed: Words, state: Words) -> bool:
 
 
 @kernel
-def _enter_epoch(state: Words, control: Words, era: int) -> None:
+def enter_epoch(state: Words, control: Words, era: int) -> None:
     """Publish that frames of another epoch follow."""
     if era == state[w.LAP_ERA]:
         control[c.LOOP] = state[w.LAP]
     state[w.CLOCK] = w.UNBOUND
     store_release(control, c.EPOCH, era)
-
-
-@kernel
-def leave_behind(state: Words, control: Words) -> None:
-    """Make the replay's position that of the last row, which was withheld; nothing before it is still to be sent."""
-    if state[w.EPOCH] != control[c.EPOCH]:
-        _enter_epoch(state, control, state[w.EPOCH])
-    state[w.PASSED] = state[w.REACHED]
-    state[w.CLOCK] = max(state[w.CLOCK], state[w.LEFT_RECORDED])
-    control[c.CURSOR] = state[w.LEFT_NUMBER] + 1
-    store_release(control, c.REPLAY_NS, state[w.CLOCK])
-
-
-@kernel
-def _withhold(rows: Rows, feed: Words, state: Words, control: Words) -> None:
-    """Pass over the next row; it takes no serial, and no row of the side table."""
-    row = rows[state[w.SLOT]]
-    state[w.LEFT_NUMBER] = row["index"]
-    state[w.LEFT_RECORDED] = row["recorded"]
-    _advance(rows, feed, state)
-    state[w.LEFT_AT] = state[w.POSITION]
-    state[w.PIECE] += state[w.CUT]  # the recorded gap across it does not tell the scheduled one
-    tell_taken(feed, state)
-    count_blamed(state, control)
-    if state[w.OLDEST] == state[w.SERIAL]:
-        leave_behind(state, control)
-
-
-@kernel
-def _hold_back(rows: Rows, feed: Words, state: Words, control: Words) -> None:
-    """Hold the next row back, and move on."""
-    slot, position = state[w.SLOT], state[w.POSITION]
-    row = rows[slot]
-    by = delay_ns(state, control)
-    _advance(rows, feed, state)
-    hold(state, state[w.LINE_OF + row["flow"]] - 1, slot, position, state[w.REACHED] + by, row["recorded"] + by)
-    state[w.PIECE] += state[w.CUT]
-    tell_taken(feed, state)
-
-
-@kernel
-def _judge_next(rows: Rows, feed: Words, state: Words, control: Words) -> int:
-    """Return the verdict on what goes next, SENT or DAMAGED, or else obey it and return that."""
-    if state[w.TURN]:
-        row = rows[state[head_of(state) + SLOT]]
-        return int(is_damaged(row, state[w.TURN] - 1, state, control))
-    row = rows[state[w.SLOT]]
-    verdict = judge(row, next_offset(rows, state), state, control)
-    if verdict == WITHHELD:
-        _withhold(rows, feed, state, control)
-    elif verdict == DELAYED:
-        line = state[w.LINE_OF + row["flow"]] - 1
-        if is_full(state, line):
-            hurry(state, control, line)
-            return int(is_damaged(rows[state[head_of(state) + SLOT]], line, state, control))
-        _hold_back(rows, feed, state, control)
-    return int(verdict)
 
 
 @kernel
@@ -213,42 +147,24 @@ def prepare_next(
     words: Words,
     memory: Bytes,
     prepare: Any,
+    judged: Any,
 ) -> int:
     """Copy the next row's frame into the wire; return 1, NO_ROOM, or PASSED_OVER where a fault that is on withholds it.
 
     A frame that never fits is passed over.
     """
-    bit = -1
-    slot = state[w.SLOT]
     if state[w.SWITCHED]:
-        verdict = _judge_next(rows, feed, state, control)
-        if verdict in (WITHHELD, DELAYED):
-            choose_turn(rows, feed, state, control)
-            return PASSED_OVER
-        if state[w.TURN]:
-            slot = state[head_of(state) + SLOT]
-        if verdict == DAMAGED:
-            bit = bit_to_turn(rows[slot], state, data)
-    row = rows[slot]
-    if bit >= 0:
-        turn(data, bit)
+        return int(judged(rows, data, feed, state, queue, control, side, words, memory, prepare))
+    row = rows[state[w.SLOT]]
     serial = state[w.SERIAL] if state[w.SERIALS] else -1
     result = prepare(words, memory, data, row["source"], int(row["length"]), serial)
-    if bit >= 0:
-        turn(data, bit)  # the next loop sends it whole
-        if result == 1:
-            count_blamed(state, control)
     if result == NO_ROOM:
         return NO_ROOM
-    if result == TOO_LONG and not state[w.TURN]:
-        _advance(rows, feed, state)
-        tell_taken(feed, state)
-    elif result == TOO_LONG:
-        release(feed, state)
-    else:
-        _enter(rows, feed, state, queue, side)
-    if state[w.HELD]:
-        choose_turn(rows, feed, state, control)
+    if result == TOO_LONG:
+        advance(rows, feed, state)
+        store_release(feed, TAKEN, state[w.POSITION])
+        return 1
+    enter(rows, feed, state, queue, side)
     return 1
 
 
@@ -274,18 +190,23 @@ def _mark_sent(state: Words, side: Words, count: int, sent: int) -> None:
 
 
 @kernel
-def _count(state: Words, queue: Words, control: Words, side: Words, count: int, sent: int, paced: int) -> None:
+def _sum(control: Words, count: int, size: int) -> None:
+    """Count a batch and its bytes."""
+    control[c.BYTES] += size
+    control[c.BATCHES] += 1
+    control[c.LARGEST] = max(control[c.LARGEST], count)
+
+
+@kernel
+def _count(state: Words, queue: Words, control: Words, side: Words, count: int, sent: int) -> None:
     """Count the oldest frames, which were sent."""
     serial = state[w.OLDEST]
     size = 0
     for k in range(count):
-        if paced:
-            at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
-            record(control, c.LATENESS, sent - side[at + stamps.DUE])
+        at = ((serial + k) & (state[w.SIDE_ROWS] - 1)) * stamps.ROW
+        record(control, c.LATENESS, sent - side[at + stamps.DUE])
         size += queue[entry_of(state, serial + k) + w.LENGTH]
-    control[c.BYTES] += size
-    control[c.BATCHES] += 1
-    control[c.LARGEST] = max(control[c.LARGEST], count)
+    _sum(control, count, size)
 
 
 @kernel
@@ -311,13 +232,13 @@ def _announce(state: Words, queue: Words, control: Words, count: int, now: int) 
     if era != control[c.EPOCH]:
         if era < state[w.LAP_ERA] and queue[entry + w.NUMBER] == 0:
             control[c.LOOP] += 1  # a short lap, prepared with the next
-        _enter_epoch(state, control, era)
+        enter_epoch(state, control, era)
     newest = queue[entry_of(state, state[w.OLDEST] + count - 1) + w.RECORDED]
     store_release(control, c.SENDING_NS, max(control[c.SENDING_NS], newest))
 
 
 @kernel
-def arm(state: Words, queue: Words, control: Words, side: Words, count: int, now: int, paced: int) -> int:
+def arm(state: Words, queue: Words, control: Words, side: Words, count: int, due: int) -> int:
     """Write down the oldest frames, of which all are prepared, as far as it can be done before they are sent.
 
     A batch stays within one epoch.
@@ -330,20 +251,20 @@ def arm(state: Words, queue: Words, control: Words, side: Words, count: int, now
         if queue[entry_of(state, state[w.OLDEST] + k) + w.ERA] != era:
             count = k
             break
-    _announce(state, queue, control, count, now)
-    _mark_due(state, queue, control, side, count, now, paced)
+    _announce(state, queue, control, count, due)
+    _mark_due(state, queue, control, side, count, due, 1)
     return count
 
 
 @kernel
 def fire(
-    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
+    state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int
 ) -> None:
     """Send the frames that are written down: between a deadline and the wire is nothing but T1."""
     _mark_sent(state, side, count, now)
     taken = commit(words, count)
     store_release(control, c.SENT, control[c.SENT] + taken)
-    _count(state, queue, control, side, count, now, paced)
+    _count(state, queue, control, side, count, now)
     _pass(state, queue, control, count)
 
 
@@ -351,17 +272,48 @@ def fire(
 def hand_over(
     state: Words, queue: Words, control: Words, side: Words, words: Words, commit: Any, count: int, now: int, paced: int
 ) -> None:
-    """Send the oldest frames, of which all are prepared, or as many of them as are of one epoch."""
-    count = arm(state, queue, control, side, count, now, paced)
-    fire(state, queue, control, side, words, commit, count, now, paced)
+    """Send the oldest frames, of which all are prepared, or as many of them as are of one epoch.
+
+    What `arm` and `fire` do around a deadline is done here in one go over the frames: there is none to be kept.
+    """
+    ppm = control[c.SPEED]
+    oldest = state[w.OLDEST]
+    mask = state[w.SIDE_ROWS] - 1
+    era = queue[entry_of(state, oldest) + w.ERA]
+    piece = state[w.PIECE] if paced else 0
+    size = 0
+    sent = 0
+    while sent < count:
+        entry = entry_of(state, oldest + sent)
+        if queue[entry + w.ERA] != era:
+            break
+        due = now
+        if paced:
+            due = time_of(state, queue[entry + w.OFFSET], ppm)
+            record(control, c.LATENESS, now - due)
+        size += queue[entry + w.LENGTH]
+        at = ((oldest + sent) & mask) * stamps.ROW
+        side[at + stamps.DUE] = due
+        side[at + stamps.PIECE] = piece
+        side[at + stamps.SENT] = now
+        store_release(side, at + stamps.SERIAL, oldest + sent + 1)
+        sent += 1
+    _announce(state, queue, control, sent, now)
+    taken = commit(words, sent)
+    store_release(control, c.SENT, control[c.SENT] + taken)
+    _sum(control, sent, size)
+    _pass(state, queue, control, sent)
 
 
 @kernel
 def drop(
     rows: Rows, feed: Words, state: Words, queue: Words, control: Words, side: Words, words: Words, now: int, paced: int
 ) -> None:
-    """Pass over the next row, for which the wire had no room when it was due."""
-    _enter(rows, feed, state, queue, side)
+    """Pass over what goes next, for which the wire had no room when it was due."""
+    if state[w.TURN]:
+        enter_held(rows, feed, state, queue, side)
+    else:
+        enter(rows, feed, state, queue, side)
     _announce(state, queue, control, 1, now)
     _mark_due(state, queue, control, side, 1, now, paced)
     _mark_sent(state, side, 1, 0)

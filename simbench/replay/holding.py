@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from simbench.kernel.pure import kernel, load_acquire, store_release
+import numba
+from numba import types
+
+from simbench.kernel.pure import kernel, kernel_as, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import state as w
-from simbench.replay.rows import CROWDED, END, LOADED, TAKEN
+from simbench.replay.rows import CROWDED, END, LOADED, ROW, TAKEN
 from simbench.replay.switchboard import EARLY, LINES
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
     Rows = NDArray[Any]
+
+_WORDS: Final = types.int64[::1]
+CHOOSE_SIGNATURE: Final = types.void(numba.from_dtype(ROW)[::1], _WORDS, _WORDS, _WORDS)
+CHOOSE_FUNCTION: Final = types.FunctionType(CHOOSE_SIGNATURE)
 
 # Words of a held row.
 SLOT: Final = 0  # in the ring
@@ -123,7 +130,7 @@ def _least(state: Words, word: int) -> int:
     return best
 
 
-@kernel
+@kernel_as(CHOOSE_SIGNATURE)
 def choose_turn(rows: Rows, feed: Words, state: Words, control: Words) -> None:
     """Find out whether a held row goes next, or the ring's next row.
 

@@ -22,15 +22,16 @@ from simbench.replay.handing import (
     PASSED_OVER,
     arm,
     drop,
+    due_together,
     entry_of,
     fire,
     hand_over,
-    leave_behind,
     next_offset,
     prepare_next,
     readable,
 )
-from simbench.replay.holding import RECORDED, choose_turn, head_of
+from simbench.replay.holding import CHOOSE_FUNCTION, RECORDED, head_of
+from simbench.replay.judging import JUDGED_FUNCTION, leave_behind
 from simbench.replay.rows import END, FAILED, LOADED, ROW
 from simbench.wire.contract import COMMIT_FUNCTION, NO_ROOM, PREPARE_FUNCTION
 
@@ -134,8 +135,9 @@ def _await_receiver(state: Words, feed: Words, control: Words) -> int:
 
 
 SEND_SIGNATURE: Final = types.int64(
-    ROWS, DATA, WORDS, WORDS, WORDS, WORDS, WORDS, WORDS, DATA, PREPARE_FUNCTION, COMMIT_FUNCTION
-)
+    ROWS, DATA, WORDS, WORDS, WORDS, WORDS, WORDS, WORDS, DATA, PREPARE_FUNCTION, COMMIT_FUNCTION,
+    JUDGED_FUNCTION, CHOOSE_FUNCTION,
+)  # fmt: skip
 
 
 @kernel_as(SEND_SIGNATURE)
@@ -151,6 +153,8 @@ def send(
     memory: Bytes,
     prepare: Any,
     commit: Any,
+    judged: Any,
+    choose: Any,
 ) -> int:
     """Send until the end, a stop or a jump; return FINISHED, STOPPED or SEEK.
 
@@ -166,6 +170,8 @@ def send(
         memory: the sender end's frames.
         prepare: of wire.contract.
         commit: of wire.contract.
+        judged: of judging.
+        choose: of holding.
     """
     status = _await_receiver(state, feed, control)
     now = monotonic_ns()
@@ -187,7 +193,7 @@ def send(
         if now - state[w.LOOKED] > LOOK_NS:
             _look(state, control, now, starved and not state[w.HALTED])
         if state[w.HELD]:
-            choose_turn(rows, feed, state, control)  # the loader may have come on
+            choose(rows, feed, state, control)  # the loader may have come on
         if waiting == 0 and not state[w.TURN] and (starved or state[w.POSITION] >= feed[END]):
             if not starved:
                 if state[w.LEFT_AT] == state[w.POSITION]:
@@ -220,7 +226,8 @@ def send(
                 if ppm > 0:
                     state[w.UNPACED] = 0
             elif (
-                prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare) == PASSED_OVER
+                prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
+                == PASSED_OVER
             ):  # that was the step
                 state[w.ANCHOR] = state[w.PASSED]
                 state[w.STEPS] -= 1
@@ -233,7 +240,7 @@ def send(
             while not full and waiting < limit and readable(feed, state):
                 if primes and not state[w.TURN] and rows[state[w.SLOT]]["recorded"] >= state[w.PRIME_UNTIL]:
                     break
-                done = prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare)
+                done = prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
                 full = done == NO_ROOM
                 waiting = state[w.SERIAL] - state[w.OLDEST]
                 if done == PASSED_OVER:  # commands first: it may be so with all that follow
@@ -264,17 +271,12 @@ def send(
                 if ahead > WARM_NS:
                     commit(words, 0)
                 if waiting > 0:
-                    count = 1
-                    while count < min(waiting, state[w.BATCH]):
-                        entry = entry_of(state, state[w.OLDEST] + count)
-                        if time_of(state, queue[entry + w.OFFSET], ppm) > due:
-                            break
-                        count += 1
-                    count = arm(state, queue, control, side, count, due, 1)
+                    count = due_together(state, queue, waiting, due, ppm)
+                    count = arm(state, queue, control, side, count, due)
                 while now < due:  # nothing else is looked at: a turn of the whole loop would be 50 ns late
                     now = monotonic_ns()
                 if waiting > 0:
-                    fire(state, queue, control, side, words, commit, count, now, 1)
+                    fire(state, queue, control, side, words, commit, count, now)
                     now = monotonic_ns()
                     continue
                 ahead = 0
@@ -282,28 +284,29 @@ def send(
                 full = 0
                 if waiting == 0:
                     # Behind: what is due meanwhile goes along, since a batch is the cheapest way to catch up.
+                    reached = offset_at(state, now, ppm)
                     while not full and waiting < CATCH_UP and readable(feed, state):
-                        if time_of(state, next_offset(rows, state), ppm) > now:
+                        if next_offset(rows, state) > reached:
                             break
                         full = (
-                            prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare)
+                            prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
                             == NO_ROOM
                         )
                         waiting = state[w.SERIAL] - state[w.OLDEST]
-                if full and waiting == 0:
+                    count = min(waiting, state[w.BATCH])
+                else:
+                    count = due_together(state, queue, waiting, now, ppm)
+                if count == 0 and full:
                     drop(rows, feed, state, queue, control, side, words, now, 1)
-                elif waiting > 0:
-                    count = 1
-                    while count < min(waiting, state[w.BATCH]):
-                        entry = entry_of(state, state[w.OLDEST] + count)
-                        if time_of(state, queue[entry + w.OFFSET], ppm) > now:
-                            break
-                        count += 1
+                elif count > 0:
                     hand_over(state, queue, control, side, words, commit, count, now, 1)
             elif (
                 not full and readable(feed, state) and time_of(state, next_offset(rows, state), ppm) < now + HORIZON_NS
             ):
-                full = prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare) == NO_ROOM
+                full = (
+                    prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
+                    == NO_ROOM
+                )
             else:
                 if now - state[w.PUBLISHED] > PUBLISH_NS:
                     _tell_time(state, control, now, recorded)

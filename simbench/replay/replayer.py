@@ -14,7 +14,8 @@ from simbench.measure import stamps
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.replay import control as c
 from simbench.replay import state as p
-from simbench.replay.holding import forget
+from simbench.replay.holding import choose_turn, forget
+from simbench.replay.judging import prepare_judged
 from simbench.replay.pacing import send
 from simbench.replay.rows import END, NEVER, TAKEN
 from simbench.replay.schedule import UNBOUND
@@ -157,6 +158,8 @@ class Replayer:
                 end.memory,
                 end.prepare,
                 end.commit,
+                prepare_judged,
+                choose_turn,
             )
         )
 

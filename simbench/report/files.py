@@ -93,6 +93,7 @@ class Run(msgspec.Struct):
     timing: dict[Name, Any] = {}
     timeline: Annotated[list[Bucket], msgspec.Meta(max_length=240)] = []
     curves: dict[Name, Annotated[list[tuple[Share, Whole]], msgspec.Meta(max_length=1000)]] = {}
+    capture: Annotated[str, msgspec.Meta(max_length=1000)] = ""
 
     def proof(self) -> Timing | None:
         """Return the proof of timing; None where nothing was due at any time."""

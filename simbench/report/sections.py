@@ -31,8 +31,9 @@ def stretch(run: Run, key: str) -> str:
     drops = ", ".join(f"{escape(name)} {count:,}" for name, count in run.drops.items() if count) or "none"
     way = escape(" ".join(filter(None, (run.wire, run.stack, run.wait))))
     noise = _noise([run.hiccups])
+    what = f"{escape(run.capture)} over" if run.capture else "Over"
     head = (
-        f"Over {way}: {run.sent:,} frames sent, {run.received:,} received; speed {asked} asked{told}; drops: {drops}."
+        f"{what} {way}: {run.sent:,} frames sent, {run.received:,} received; speed {asked} asked{told}; drops: {drops}."
     )
     parts = [f"<p>{head} {_host(run.host)}</p>"]
     if run.timeline:

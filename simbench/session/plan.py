@@ -131,6 +131,11 @@ def choice(wire: str, stack: str, found: Capabilities | None = None) -> Choice:
     return choose(wire, None if wire in {"auto", "ring"} and stack in {"", "ring", "xdp"} else stack, found)
 
 
+def title_of(capture: Path) -> str:
+    """Return what a capture is called where it is shown: with its folder, since many a file is called capture.pcap."""
+    return "/".join(capture.resolve().parts[1:][-2:])
+
+
 def cores() -> tuple[int | None, int | None]:
     """Return a core for the sender and one for the receiver; none where there is only one."""
     usable = sorted(os.sched_getaffinity(0))

@@ -15,7 +15,7 @@ from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
 from simbench.replay.replayer import AWAKE_NS, side_rows
 from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints, named_lines
 from simbench.replay.switchboard import LINES
-from simbench.session.plan import Plan, choice, cores, extent, names
+from simbench.session.plan import Plan, choice, cores, extent, names, title_of
 from simbench.session.processes import Processes
 from simbench.session.recovering import asking, recovering
 from simbench.session.snapshotting import choosing, with_loops
@@ -187,7 +187,7 @@ class Session(Processes):
 
     def _info(self) -> RunInfo:
         return RunInfo(
-            capture=self.source.capture.path.name,
+            capture=title_of(self.source.capture.path),
             wire=self.choice.wire,
             stack=self.stack,
             wait=self.waiting,
@@ -238,6 +238,7 @@ class Session(Processes):
         done = replayed.pop("faults", None)
         joined = {
             **whole,
+            "capture": title_of(self.source.capture.path),
             "speed": replayed["speed"],
             "sent": replayed["sent"],
             "drops": {**replayed["drops"], **received["drops"]},

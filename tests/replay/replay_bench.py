@@ -15,6 +15,8 @@ from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import pacing
 from simbench.replay.control import Control
+from simbench.replay.holding import choose_turn
+from simbench.replay.judging import prepare_judged
 from simbench.replay.rows import ROW, new_feed
 from simbench.replay.state import AHEAD, ENTRY, RECEIVER, new_state
 from simbench.wire.contract import COMMIT_SIGNATURE, PREPARE_SIGNATURE
@@ -98,7 +100,7 @@ class Bench:
         """Run the loop in this thread until it returns."""
         self.status = pacing.send(
             self.rows, self.data, self.feed, self.state, self.queue, self.control.words, self.side, self.words,
-            self.memory, prepare, commit,
+            self.memory, prepare, commit, prepare_judged, choose_turn,
         )  # fmt: skip
         return self.status
 

@@ -24,8 +24,9 @@ def run() -> dict[str, Any]:
         "hiccups": 1, "away_ns": 45_000, "gaps_lost": 1, "gaps_filled": 0, "drops": 2, "stages": stages,
     }  # fmt: skip
     return {
-        "schema": 1, "host": {"kernel": "6.8", "machine": "x86_64", "cores": 2}, "wire": "veth", "stack": "xdp",
-        "wait": "spin", "speed": {"asked": "1", "achieved": 1.0}, "sent": 10, "received": 10, "drops": {},
+        "schema": 1, "host": {"kernel": "6.8", "machine": "x86_64", "cores": 2},
+        "capture": "day/open.pcap", "wire": "veth", "stack": "xdp", "wait": "spin",
+        "speed": {"asked": "1", "achieved": 1.0}, "sent": 10, "received": 10, "drops": {},
         "stages": {"due_send": times(), "due_book": times()}, "hiccups": HICCUPS, "book": {},
         "timing": {**score, "null": {"back_to_back": score, "constant_rate": score}},
         "timeline": [{"at_ns": number * 250_000_000, **bucket} for number in range(2)],

@@ -73,6 +73,7 @@ def test_every_figure_is_there_with_its_method_and_the_noise(tmp_path: Path) -> 
     assert text.count("<strong>Method.</strong>") == len(figures)
     assert text.count('class="noise"') == len(figures) - 1
     assert "datagrams too large" in found.text
+    assert "day/open.pcap over veth xdp spin: 10 frames sent" in found.text
     assert "Left out" not in found.text
 
 
@@ -106,7 +107,13 @@ def test_colours_are_the_page_s(tmp_path: Path) -> None:
 
 def test_names_are_text(tmp_path: Path) -> None:
     """Whatever stands in a result is shown and not obeyed, in tables and in figures."""
-    hostile = run() | {"wire": EVIL, "drops": {EVIL: 1}, "host": {EVIL: EVIL}, "speed": {"asked": EVIL}}
+    hostile = run() | {
+        "capture": EVIL,
+        "wire": EVIL,
+        "drops": {EVIL: 1},
+        "host": {EVIL: EVIL},
+        "speed": {"asked": EVIL},
+    }
     hostile["stages"] = {EVIL: hostile["stages"]["due_book"]}
     hostile["timing"]["null"] = {EVIL: hostile["timing"]["null"]["back_to_back"]}
     cells, queues = stacks() | {"capture": EVIL}, steer()
