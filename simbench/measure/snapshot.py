@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simbench.measure.background import HostLine, QueueLine, Strip
+    from simbench.measure.background import FaultSpan, HostLine, QueueLine, Strip
 
 
 class Phase(Enum):
@@ -45,6 +45,7 @@ class RunInfo:
         host: what the doctor says of how the host is set up; empty where it was not asked.
         queues: of the wire, where there are several.
         lines: names of the lines that faults can be switched on for.
+        faults: of a script, those that have a time.
     """
 
     capture: str
@@ -59,6 +60,7 @@ class RunInfo:
     host: tuple[HostLine, ...] = ()
     queues: tuple[QueueLine, ...] = ()
     lines: tuple[str, ...] = ()
+    faults: tuple[FaultSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import msgspec
 
 from simbench.errors import SimbenchError
 from simbench.feed.definition import dump
-from simbench.measure.background import HostLine, QueueLine, Strip
+from simbench.measure.background import FaultSpan, HostLine, QueueLine, Strip
 from simbench.measure.names import Names
 from simbench.measure.snapshot import RunInfo
 from simbench.session.plan import cores
@@ -68,6 +68,7 @@ class Note(msgspec.Struct, forbid_unknown_fields=True):
                 **said,
                 "strip": None if said["strip"] is None else Strip(**said["strip"]),
                 "host": tuple(HostLine(**each) for each in said["host"]),
+                "faults": tuple(FaultSpan(**each) for each in said["faults"]),
                 "queues": tuple(QueueLine(**each) for each in said["queues"]),
             }
         )

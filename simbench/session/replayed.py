@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simbench.feed.definition import joined
 from simbench.measure import stamps
-from simbench.measure.background import HostLine, QueueLine
+from simbench.measure.background import FaultSpan, HostLine, QueueLine
 from simbench.measure.snapshot import RunInfo
 from simbench.recovery.udp import bind, where
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
@@ -197,12 +197,21 @@ class Session(Processes):
             last_ns=min(self.extent.last_ns, self.plan.to_ns or self.extent.last_ns),
             strip=self.extent.strip,
             lines=self._line_names(),
+            faults=self._spans(),
             host=host_lines() if self.plan.watched else (),
             queues=self._queues(),
         )
 
     def _line_names(self) -> tuple[str, ...]:
         return tuple(named_lines(self.feed))[:LINES]
+
+    def _spans(self) -> tuple[FaultSpan, ...]:
+        if not self.plan.faults:
+            return ()
+        from simbench.faults.choice import spans
+
+        found = spans(self.plan.faults, self.source.feed, self.source.first_ns)
+        return tuple(FaultSpan(words, max(first, 0), last) for words, first, last in found)
 
     def _queues(self) -> tuple[QueueLine, ...]:
         if self.steering is None:

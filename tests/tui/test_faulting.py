@@ -10,9 +10,12 @@ from moments import FIRST_NS, SECOND, moment
 from simbench_tui.fault_dialog import FaultDialog
 from simbench_tui.faulting import Order, in_words, parse_order
 from simbench_tui.position import Position
+from simbench_tui.timeline import Timeline
+from simbench_tui.timescale import column_at
 from textual.widgets import Input, OptionList, Static
 
 from simbench.errors import SimbenchError
+from simbench.measure.background import FaultSpan
 from simbench.measure.snapshot import SwitchView
 
 if TYPE_CHECKING:
@@ -160,3 +163,33 @@ def test_every_offer_of_the_dialog_can_be_read() -> None:
         for choice in FaultDialog(lines, (DARK_A,))._choices:
             if lines and choice != "dark A off":
                 assert parse_order(choice, lines)
+
+
+async def test_faults_are_marked_on_the_line(make_app: Callable[..., BenchApp], source: FixedSource) -> None:
+    """Those of a script and those by hand, between their times, also round a loop; the legend says so."""
+    app = make_app()
+    async with app.run_test(size=(122, 40)) as pilot:
+        app.sample()
+        await pilot.pause()
+        line = app.screen.query_one(Timeline)
+        assert "fault" not in line.render_line(0).text
+        last = line.size.height - 1
+        before = line.render_line(last).text
+        spans = (FaultSpan("dark A", FIRST_NS + 20 * SECOND, FIRST_NS + 30 * SECOND), FaultSpan("drop", 5, 7))
+        looped = replace(DARK_A, since_ns=FIRST_NS + 110 * SECOND, until_ns=FIRST_NS + 10 * SECOND)
+        on = replace(LOSSY_B, since_ns=moment().position_ns)
+        source.now = moment(run=replace(moment().run, faults=spans), switches=(looped, on))
+        app.sample()
+        line.update_rows()
+        await pilot.pause()
+        assert "f fault" in line.render_line(0).text
+        text = line.render_line(last).text
+        width = len(text) - 2
+        expected: set[int] = set()
+        for first, end in ((20, 30), (0, 10), (110, 120), (moment().position_ns / SECOND - FIRST_NS / SECOND,) * 2):
+            ends = (column_at(FIRST_NS + round(at * SECOND), source.now.run, width) for at in (first, end))
+            expected |= set(range(next(ends), next(ends) + 1))
+        marked = {column for column in range(width) if text[1 + column] == "f"}
+        assert marked <= expected
+        assert all(text[1 + column] == before[1 + column] != " " for column in expected - marked)
+        assert len(marked) > 20
