@@ -43,7 +43,7 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
             from simbench_tui import run as show_terminal
 
             os.nice(POLITE)
-            show_terminal(joined.reader(), joined.control)
+            show_terminal(joined.reader(), joined.control, capture=note.capture, feed=note.feed)
             if joined.let_go():
                 show.complain("the gate that this terminal had shut is open again, and the replay goes on")
     return 0

@@ -15,7 +15,8 @@ from simbench.commands import show
 from simbench.commands.faults import judgement
 from simbench.commands.queues import queues
 from simbench.measure.snapshot import Phase
-from simbench.times import span
+from simbench.replay.switchboard import told
+from simbench.times import iso, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,9 +95,23 @@ def summary(found: Mapping[str, Any]) -> RenderableType:
     parts.append(show.lines(book["channels"]))
     if found.get("queues"):
         parts.append(queues(found))
+    parts += [Text(live_fault(each)) for each in found.get("live_faults", ())]
+    if found.get("replayer", {}).get("sent_early"):
+        early = found["replayer"]["sent_early"]
+        parts.append(Text(f"{early:,} delayed frames were sent before their time: there was no room to hold more"))
     if "faults" in found:
         parts.append(judgement(found["faults"]))
     return Group(*parts)
+
+
+def live_fault(found: Mapping[str, Any]) -> str:
+    """Say what a fault did that was switched on while the run went on."""
+    first, last = int(found["first_ns"]), int(found["last_ns"] or 0)
+    until = f"to {iso(last)}" if last else "to the end"
+    return (
+        f"switched on by hand: line {found['line']}: {told(found['kind'], found['value'])}, from {iso(first)} {until}: "
+        f"{found['frames']:,} frames"
+    )
 
 
 def beside_tails(found: Mapping[str, Any]) -> str:

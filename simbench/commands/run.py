@@ -183,9 +183,12 @@ def interruptible(session: Session | Listening | Joined) -> Iterator[None]:
 def _show(session: Any) -> None:
     from simbench_tui import run as show_terminal
 
+    from simbench.feed.definition import dump
+
     session.wait_until_ready()
     os.nice(POLITE)
-    show_terminal(session, session.control)
+    path, feed = str(session.source.capture.path), dump(session.source.feed)
+    show_terminal(session, session.control, capture=path, feed=feed)
     session.stop()
 
 

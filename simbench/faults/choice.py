@@ -12,7 +12,7 @@ import numpy as np
 
 from simbench.faults.draw import SALT_CHOICE, draws, happens
 from simbench.faults.lot import carries, of_line
-from simbench.faults.script import lines_of
+from simbench.faults.script import lines_of, parse
 from simbench.times import time_ns
 
 if TYPE_CHECKING:
@@ -99,3 +99,23 @@ class Choice:
             return True
         self._left[channel, line] -= 1
         return self._left[channel, line] >= 0
+
+
+def spans(text: str, feed: Feed, start_ns: int) -> list[tuple[str, int, int]]:
+    """Return what the faults of a script that have a time are, and from when to when: recorded ns.
+
+    Args:
+        text: of the script.
+        feed: whose lines it names.
+        start_ns: stamp of the capture's first frame.
+    """
+    found = []
+    for fault in parse(text, feed).faults:
+        at, start, stop = (getattr(fault, name, None) for name in ("at", "start", "to"))
+        if at is None and start is None and stop is None:
+            continue
+        first = time_ns(at or start or "+0s", start_ns)
+        last = first if at is not None else FOREVER if stop is None else time_ns(stop, start_ns)
+        line = getattr(fault, "line", None)
+        found.append((f"{fault.kind} {line}" if line else fault.kind, first, last))
+    return found

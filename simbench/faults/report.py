@@ -142,6 +142,8 @@ class _Join:
     def incomplete(self) -> str:
         """Return why nothing can be judged; "" where it can."""
         found, replayer = self._found, self._found["replayer"]
+        if found.get("live_faults"):
+            return "faults were switched on by hand while it went on: the script is not all that was done"
         if found["phase"] != "ended" or found["reason"] != "end of the capture":
             return f"the replay did not reach its end: {found['reason']}"
         if replayer["epoch"] != self._loops - 1:

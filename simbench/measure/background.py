@@ -65,6 +65,15 @@ class QueueLine:
     channels: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FaultSpan:
+    """A fault of a script that has a time: what it is, and the recorded times between which it is, ns since 1970."""
+
+    words: str
+    first_ns: int
+    last_ns: int
+
+
 class StripMaker:
     """Counts frames by time over a stream, in bounded memory: where time is short of bins, each becomes twice as long.
 

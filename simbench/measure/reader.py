@@ -27,11 +27,13 @@ from simbench.measure.snapshot import (
     SenderView,
     Snapshot,
     Stage,
+    SwitchView,
 )
 from simbench.measure.ticks import Ticks
 from simbench.measure.worst import Worst
 from simbench.replay import control as c
 from simbench.replay.gating import SHUT
+from simbench.replay.switchboard import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,6 +89,7 @@ class Reader:
         self._log: list[LogLine] = []
         self._gaps_seen = 0
         self._gap_views: list[tuple[list[int], GapView] | None] = [None] * t.GAP_ROWS  # of closed ones, as they were
+        self._switches: dict[int, bool] = {}  # windows that were logged: whether their end was
         self._phase = Phase.STARTING
         self._failure = ""
 
@@ -172,6 +175,7 @@ class Reader:
             budget=_budget(histograms),
             ticks=self._ticks.see(now, position, histograms, counters, gaps_total),
             sender=_sender(control) if control is not None else None,
+            switches=self._switched(position),
             processes=self._processes(now),
             cores=MappingProxyType(self._busy[1]),
             lags=self._skew.look(),
@@ -209,6 +213,27 @@ class Reader:
             level = "error" if phase is Phase.FAILED else "info"
             self._log.append(LogLine(position, level, f"{phase.value}{': ' if reason else ''}{reason}"))
             self._phase = phase
+
+    def _switched(self, position: int) -> tuple[SwitchView, ...]:
+        if self._control is None:
+            return ()
+        views = []
+        for window in self._control.switched():
+            line = self._run.lines[window.line] if window.line < len(self._run.lines) else str(window.line + 1)
+            words = told(window.kind, window.value)
+            views.append(
+                SwitchView(
+                    window.kind, line, window.value, words, window.since_ns, window.until_ns, window.frames
+                )
+            )  # fmt: skip
+            if window.number not in self._switches:
+                self._switches[window.number] = False
+                self._log.append(LogLine(window.since_ns or position, "warning", f"line {line}: {words}, from here on"))
+            if window.until_ns and not self._switches[window.number]:
+                self._switches[window.number] = True
+                text = f"line {line}: {words} no longer; {window.frames:,} frames hit"
+                self._log.append(LogLine(window.until_ns, "info", text))
+        return tuple(views)
 
     def _rates(self, counters: dict[str, int], seconds: float) -> dict[str, float]:
         rates = {}

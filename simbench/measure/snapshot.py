@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simbench.measure.background import HostLine, QueueLine, Strip
+    from simbench.measure.background import FaultSpan, HostLine, QueueLine, Strip
 
 
 class Phase(Enum):
@@ -44,6 +44,8 @@ class RunInfo:
         strip: how the capture's frames lie in recorded time; None where the receiver is alone.
         host: what the doctor says of how the host is set up; empty where it was not asked.
         queues: of the wire, where there are several.
+        lines: names of the lines that faults can be switched on for.
+        faults: of a script, those that have a time.
     """
 
     capture: str
@@ -57,6 +59,8 @@ class RunInfo:
     strip: Strip | None = None
     host: tuple[HostLine, ...] = ()
     queues: tuple[QueueLine, ...] = ()
+    lines: tuple[str, ...] = ()
+    faults: tuple[FaultSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +390,29 @@ class SenderView:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchView:
+    """A fault of one line, from when it was switched on while the replay went on until it was off.
+
+    Attributes:
+        kind: "dark", "lose", "corrupt" or "delay".
+        line: name of the line.
+        value: parts per million of the datagrams for "lose" and "corrupt", ns for "delay", 1 for "dark".
+        words: it with its value, as a user reads it: "lose 1 %".
+        since_ns: recorded stamp of the first frame that it could hit.
+        until_ns: of the last; 0 while it is on.
+        frames: that it hit.
+    """
+
+    kind: str
+    line: str
+    value: int
+    words: str
+    since_ns: int
+    until_ns: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessView:
     """A process of the run: its name, its number, and the share of a core that it had lately; -1.0 where it is gone."""
 
@@ -436,6 +463,7 @@ class Snapshot:
         budget: where the time goes, from when a frame is due to its book.
         ticks: the last intervals of half a second, oldest first, at most 120.
         sender: how the replayer works; None where the receiver is alone.
+        switches: faults that were switched on while the replay went on, in that order; those that are on among them.
         processes: of the run, the one that takes snapshots among them.
         cores: share of its time that each core was busy lately, by number.
         lags: of the lines, in their order.
@@ -475,6 +503,7 @@ class Snapshot:
     budget: tuple[PartView, ...] = ()
     ticks: tuple[Tick, ...] = ()
     sender: SenderView | None = None
+    switches: tuple[SwitchView, ...] = ()
     processes: tuple[ProcessView, ...] = ()
     cores: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     lags: tuple[LagView, ...] = ()

@@ -152,7 +152,7 @@ class Gatekeeper:
 
     def _shut(self) -> None:
         if self._control[c.PHASE] == c.RUNNING:
-            c.push(self._control, c.PAUSE, 0)
+            c.push(self._control, c.PAUSE, 0, 0)
         self._tell()
         self._publish()  # before it says so: whoever hears of it finds books and gaps as they are
         self._control[c.GATE_STANDS] = gating.SHUT
@@ -183,5 +183,5 @@ class Gatekeeper:
         waits = live[w.RECEIVED] + self._lost() < control[c.SENT]
         if waits and now - max(self._asked_ns, int(live[w.QUIET])) < QUIET_NS:
             return
-        self._asked = int(c.push(control, c.STEP, 1))
+        self._asked = int(c.push(control, c.STEP, 1, 0))
         self._asked_ns = now

@@ -14,6 +14,8 @@ from simbench.kernel.pure import kernel, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.rows import CAPACITY, END, NEVER, RESIDENT
+from simbench.replay.switchboard import FIRST_COMMAND
+from simbench.replay.switches import set_switch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,5 +140,7 @@ def obey(state: Words, feed: Words, control: Words, now: int) -> int:
             # The lap under way is finished: a loop is never cut short.
             done = (state[w.POSITION] + feed[CAPACITY] - 1) // feed[CAPACITY]
             feed[END] = max(argument, done) * feed[CAPACITY] if argument > 0 else NEVER
+    elif kind >= FIRST_COMMAND:
+        set_switch(state, control, kind, argument, control[slot + 3])
     store_release(control, c.HEAD, head + 1)
     return status

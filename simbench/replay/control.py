@@ -18,9 +18,11 @@ from simbench.errors import SimbenchError
 from simbench.kernel.pure import fetch_add, load_acquire, store_release
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.measure.snapshot import Phase
-from simbench.replay import gating
+from simbench.replay import gating, switchboard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Words = NDArray[np.int64]
@@ -70,12 +72,14 @@ GATE: Final = 38
 # Commands.
 TAIL: Final = 40  # tickets given out
 HEAD: Final = 48  # commands taken
-QUEUE: Final = 64  # slots of ticket + 1, kind, argument, spare
+QUEUE: Final = 64  # slots of ticket + 1, kind, argument, for how long
 SLOTS: Final = 64
 SLOT: Final = 4
 # Lateness T1 - T0 of every paced frame.
 LATENESS: Final = 320
-WORDS: Final = LATENESS + SIZE
+# Faults switched on and off, see switchboard.py.
+SWITCHBOARD: Final = LATENESS + SIZE
+WORDS: Final = SWITCHBOARD + switchboard.SWITCH_WORDS
 
 # Phases.
 STARTING: Final = 0
@@ -86,7 +90,7 @@ ENDED: Final = 4
 FAILED: Final = 5
 _PHASES: Final = (Phase.STARTING, Phase.STARTING, Phase.RUNNING, Phase.PAUSED, Phase.ENDED, Phase.FAILED)
 
-# Commands. Numbers above 63 are free for faults switched on and off while a run goes on.
+# Commands. Numbers above 63 switch faults on and off, see switchboard.py.
 PAUSE: Final = 1
 RESUME: Final = 2
 TOGGLE: Final = 3
@@ -124,13 +128,14 @@ SPEEDS: Final = tuple(
 
 
 @njit(cache=True, nogil=True)
-def push(words: Words, kind: int, argument: int) -> int:
+def push(words: Words, kind: int, argument: int, for_ns: int) -> int:
     """Put a command into the queue; return the count of commands taken once it is, or 0 where the queue is full.
 
     Args:
         words: int64[WORDS], the control block.
         kind: of the commands above.
         argument: as its kind says.
+        for_ns: schedule time that it holds for, where its kind has such; 0: until it is taken back.
     """
     # Room is kept for writers that are between this look and their ticket.
     if load_acquire(words, TAIL) - load_acquire(words, HEAD) >= SLOTS - 16:
@@ -139,6 +144,7 @@ def push(words: Words, kind: int, argument: int) -> int:
     slot = QUEUE + ticket % SLOTS * SLOT
     words[slot + 1] = kind
     words[slot + 2] = argument
+    words[slot + 3] = for_ns
     store_release(words, slot, ticket + 1)
     return ticket + 1
 
@@ -265,9 +271,29 @@ class Control:
         """How the receiver's gate stands, of gating.STANDS."""
         return int(self.words[GATE_STANDS])
 
-    def send(self, kind: int, argument: int = 0) -> int:
+    def switch(self, fault: str, lines: Sequence[int], value: int = 1, *, for_ns: int = 0) -> int:
+        """Switch a fault of some lines on, or off.
+
+        Args:
+            fault: of switchboard.KINDS.
+            lines: numbers of their names.
+            value: parts per million of the datagrams, or ns, as the kind says; 0: off.
+            for_ns: schedule time after which it goes off by itself; 0: it stays.
+        """
+        kind = switchboard.FIRST_COMMAND + switchboard.KINDS.index(fault)
+        return self.send(kind, switchboard.argument_of(lines, value), for_ns)
+
+    def all_off(self) -> int:
+        """Switch every fault off."""
+        return self.send(switchboard.ALL_OFF)
+
+    def switched(self) -> list[switchboard.Switched]:
+        """Return the faults that are switched on, and those that were."""
+        return switchboard.switched(self.words[SWITCHBOARD:])
+
+    def send(self, kind: int, argument: int = 0, for_ns: int = 0) -> int:
         """Queue a command; return the value that `handled` reaches when it has been taken, 0 if the queue is full."""
-        return int(push(self.words, kind, argument))
+        return int(push(self.words, kind, argument, for_ns))
 
     @property
     def handled(self) -> int:

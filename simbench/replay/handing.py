@@ -10,6 +10,7 @@ from simbench.measure.histogram import record
 from simbench.replay import control as c
 from simbench.replay import state as w
 from simbench.replay.commands import time_of
+from simbench.replay.holding import OFFSET, RECORDED, SLOT, head_of, release
 from simbench.replay.rows import CAPACITY, END, LOADED, TAKEN
 from simbench.wire.contract import NO_ROOM, RING_FULL, TOO_LONG
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Rows = NDArray[Any]
 
 
+PASSED_OVER: Final = 2  # of prepare_next: the row was withheld
 SOON: Final = 16  # frames ahead that a row of the side table is asked for
 
 
@@ -42,7 +44,7 @@ def due_together(state: Words, queue: Words, waiting: int, until: int, ppm: int)
 
 
 @kernel
-def _advance(rows: Rows, feed: Words, state: Words) -> None:
+def advance(rows: Rows, feed: Words, state: Words) -> None:
     """Move on from the next row to the one after it, into the next loop where it is a first one."""
     row = rows[state[w.SLOT]]
     if state[w.FRESH]:
@@ -51,6 +53,8 @@ def _advance(rows: Rows, feed: Words, state: Words) -> None:
     elif row["index"] == 0:
         state[w.BASE] = state[w.REACHED] + state[w.LOOP_GAP]
         state[w.EPOCH] += 1
+        state[w.LAP] += 1
+        state[w.LAP_ERA] = state[w.EPOCH]
     state[w.REACHED] = state[w.BASE] + row["due"]
     state[w.POSITION] += 1
     state[w.SLOT] += 1
@@ -59,15 +63,13 @@ def _advance(rows: Rows, feed: Words, state: Words) -> None:
 
 
 @kernel
-def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
-    """Give the next row a serial, a place in the queue and a row of the side table, and move on."""
-    row = rows[state[w.SLOT]]
-    _advance(rows, feed, state)
+def note(row: Any, state: Words, queue: Words, side: Words, recorded: int, number: int) -> None:
+    """Give a row that is due when REACHED says a serial, a place in the queue and a row of the side table."""
     serial = state[w.SERIAL]
     entry = entry_of(state, serial)
     queue[entry + w.OFFSET] = state[w.REACHED]
-    queue[entry + w.RECORDED] = row["recorded"]
-    queue[entry + w.NUMBER] = row["index"]
+    queue[entry + w.RECORDED] = recorded
+    queue[entry + w.NUMBER] = number
     queue[entry + w.ERA] = state[w.EPOCH]
     queue[entry + w.LENGTH] = row["length"]
     mask = state[w.SIDE_ROWS] - 1
@@ -75,16 +77,37 @@ def _enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> 
     at = (serial & mask) * stamps.ROW
     store_release(side, at + stamps.SERIAL, 0)
     side[at + stamps.ORDINAL] = row["ordinal"]
-    side[at + stamps.RECORDED] = row["recorded"]
+    side[at + stamps.RECORDED] = recorded
     side[at + stamps.EPOCH] = state[w.EPOCH]
     side[at + stamps.OFFSET] = state[w.REACHED]
     state[w.SERIAL] = serial + 1
+
+
+@kernel
+def enter(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
+    """Note the next row of the ring, and move on."""
+    row = rows[state[w.SLOT]]
+    advance(rows, feed, state)
+    note(row, state, queue, side, row["recorded"], row["index"])
     store_release(feed, TAKEN, state[w.POSITION])
+
+
+@kernel
+def enter_held(rows: Rows, feed: Words, state: Words, queue: Words, side: Words) -> None:
+    """Note the held row whose turn it is, and take it out of its queue."""
+    at = head_of(state)
+    row = rows[state[at + SLOT]]
+    state[w.REACHED] = max(state[w.REACHED], state[at + OFFSET])
+    number = rows[state[w.SLOT] - 1 if state[w.SLOT] > 0 else feed[CAPACITY] - 1]["index"]  # of the latest row
+    note(row, state, queue, side, state[at + RECORDED], number)
+    release(feed, state)
 
 
 @kernel
 def next_offset(rows: Rows, state: Words) -> int:
     """Return the schedule time of the next row to prepare."""
+    if state[w.TURN]:
+        return int(max(state[head_of(state) + OFFSET], state[w.REACHED]))
     row = rows[state[w.SLOT]]
     if state[w.FRESH]:
         return int(state[w.REACHED])
@@ -99,9 +122,17 @@ def readable(feed: Words, state: Words) -> bool:
     position = state[w.POSITION]
     return bool(
         state[w.SERIAL] - state[w.OLDEST] < state[w.AHEAD]
-        and position < feed[END]
-        and position < load_acquire(feed, LOADED)
+        and (state[w.TURN] or (position < feed[END] and position < load_acquire(feed, LOADED)))
     )
+
+
+@kernel
+def enter_epoch(state: Words, control: Words, era: int) -> None:
+    """Publish that frames of another epoch follow."""
+    if era == state[w.LAP_ERA]:
+        control[c.LOOP] = state[w.LAP]
+    state[w.CLOCK] = w.UNBOUND
+    store_release(control, c.EPOCH, era)
 
 
 @kernel
@@ -111,22 +142,29 @@ def prepare_next(
     feed: Words,
     state: Words,
     queue: Words,
+    control: Words,
     side: Words,
     words: Words,
     memory: Bytes,
     prepare: Any,
+    judged: Any,
 ) -> int:
-    """Copy the next row's frame into the wire; return 1, or NO_ROOM. A frame that never fits is passed over."""
+    """Copy the next row's frame into the wire; return 1, NO_ROOM, or PASSED_OVER where a fault that is on withholds it.
+
+    A frame that never fits is passed over.
+    """
+    if state[w.SWITCHED]:
+        return int(judged(rows, data, feed, state, queue, control, side, words, memory, prepare))
     row = rows[state[w.SLOT]]
     serial = state[w.SERIAL] if state[w.SERIALS] else -1
     result = prepare(words, memory, data, row["source"], int(row["length"]), serial)
     if result == NO_ROOM:
         return NO_ROOM
     if result == TOO_LONG:
-        _advance(rows, feed, state)
+        advance(rows, feed, state)
         store_release(feed, TAKEN, state[w.POSITION])
         return 1
-    _enter(rows, feed, state, queue, side)
+    enter(rows, feed, state, queue, side)
     return 1
 
 
@@ -192,10 +230,9 @@ def _announce(state: Words, queue: Words, control: Words, count: int, now: int) 
     entry = entry_of(state, state[w.OLDEST])
     era = queue[entry + w.ERA]
     if era != control[c.EPOCH]:
-        if queue[entry + w.NUMBER] == 0 and control[c.CURSOR] == control[c.FRAMES]:
-            control[c.LOOP] += 1
-        state[w.CLOCK] = w.UNBOUND
-        store_release(control, c.EPOCH, era)
+        if era < state[w.LAP_ERA] and queue[entry + w.NUMBER] == 0:
+            control[c.LOOP] += 1  # a short lap, prepared with the next
+        enter_epoch(state, control, era)
     newest = queue[entry_of(state, state[w.OLDEST] + count - 1) + w.RECORDED]
     store_release(control, c.SENDING_NS, max(control[c.SENDING_NS], newest))
 
@@ -272,8 +309,11 @@ def hand_over(
 def drop(
     rows: Rows, feed: Words, state: Words, queue: Words, control: Words, side: Words, words: Words, now: int, paced: int
 ) -> None:
-    """Pass over the next row, for which the wire had no room when it was due."""
-    _enter(rows, feed, state, queue, side)
+    """Pass over what goes next, for which the wire had no room when it was due."""
+    if state[w.TURN]:
+        enter_held(rows, feed, state, queue, side)
+    else:
+        enter(rows, feed, state, queue, side)
     _announce(state, queue, control, 1, now)
     _mark_due(state, queue, control, side, 1, now, paced)
     _mark_sent(state, side, 1, 0)

@@ -23,7 +23,7 @@ from simbench.kernel.pure import copy_bytes, kernel, load_acquire, store_release
 from simbench.replay import control as c
 from simbench.replay import rebuild as r
 from simbench.replay import schedule as s
-from simbench.replay.rows import CAPACITY, END, FAILED, LOADED, NEVER, ROW, TAKEN, join, new_feed
+from simbench.replay.rows import CAPACITY, CROWDED, END, FAILED, LOADED, NEVER, ROW, TAKEN, join, new_feed
 from simbench.replay.squeeze import squeeze
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Loader:
         rows: ROW[capacity], the ring of rows.
         data: uint8[n], the ring of bytes.
         feed: int64[FEED_WORDS] between this and the sender.
+        line_of: by flow, the number of its line's name from 1; 0 none. Known after construction.
         foreseen: what the faults do and what has to be noticed of it; {} without faults.
     """
 
@@ -79,6 +80,7 @@ class Loader:
         loops: int = 1,
         budget: int | None = None,
         faults: Faults | None = None,
+        lines: Sequence[Sequence[s.Endpoint]] = (),
     ) -> None:
         """Survey the capture and load it where it fits.
 
@@ -89,13 +91,16 @@ class Loader:
             loops: how often; 0 endless.
             budget: bytes that may be loaded; a quarter of the available memory where None.
             faults: what is done to the frames; nothing where None.
+            lines: of each line's name, where its datagrams are sent to: what faults can be switched on for.
         """
         self.options = options
         self._faults = faults
+        self._lines = lines
         self._choose = s.chooser(endpoints)
         self._capture = open_capture(capture) if isinstance(capture, str | PathLike) else capture
         path = str(self._capture.path)
         self.plan = self._survey(path)
+        self.line_of = self._numbered()
         budget = available_bytes() // 4 if budget is None else budget
         self._pending_limit = max(budget, 1 << 22)
         self.resident = self._size() <= budget
@@ -137,6 +142,7 @@ class Loader:
         self._marks[:] = position, 0
         self.feed[[LOADED, TAKEN]] = position
         self.feed[END] = NEVER
+        self.feed[CROWDED] = 0
         self._thread = threading.Thread(target=self._run, args=(control, from_ns, loop), name="loader", daemon=True)
         self._thread.start()
 
@@ -183,9 +189,11 @@ class Loader:
     def _give(self, rows: Records, arena: Bytes) -> None:
         done = fill(rows, arena, 0, self.rows, self.data, self._starts, self.feed, self._marks)
         while done < len(rows):
+            self.feed[CROWDED] = 1
             if self._stop.wait(LOOK_S):
                 return
             done = fill(rows, arena, done, self.rows, self.data, self._starts, self.feed, self._marks)
+        self.feed[CROWDED] = 0
 
     def _tell_times(self, rows: Records, table: Words) -> None:
         """Fill in when the next rows are due."""
@@ -231,6 +239,13 @@ class Loader:
             sources=() if self.options.as_recorded else tuple(moved),
             problem=self._capture.problem,
         )
+
+    def _numbered(self) -> list[int]:
+        choosers = [s.chooser(ends) for ends in self._lines]
+        return [
+            next((number for number, chosen in enumerate(choosers, 1) if chosen(flow)), 0)
+            for flow in self._dissector.flows
+        ]
 
     def _chosen(self, counters: Words) -> Iterator[tuple[Records, Bytes]]:
         """Yield what is sent of each block, in file order; valid until the next."""

@@ -20,6 +20,7 @@ from simbench.replay import state as w
 from simbench.replay.commands import anchor, obey, offset_at, time_of
 from simbench.replay.gating import SHUT
 from simbench.replay.handing import (
+    PASSED_OVER,
     arm,
     drop,
     due_together,
@@ -30,6 +31,8 @@ from simbench.replay.handing import (
     prepare_next,
     readable,
 )
+from simbench.replay.holding import CHOOSE_FUNCTION, RECORDED, head_of
+from simbench.replay.judging import JUDGED_FUNCTION, leave_behind
 from simbench.replay.rows import END, FAILED, LOADED, ROW
 from simbench.wire.contract import COMMIT_FUNCTION, NO_ROOM, PREPARE_FUNCTION
 
@@ -134,8 +137,9 @@ def _await_receiver(state: Words, feed: Words, control: Words) -> int:
 
 
 SEND_SIGNATURE: Final = types.int64(
-    ROWS, DATA, WORDS, WORDS, WORDS, WORDS, WORDS, WORDS, DATA, PREPARE_FUNCTION, COMMIT_FUNCTION
-)
+    ROWS, DATA, WORDS, WORDS, WORDS, WORDS, WORDS, WORDS, DATA, PREPARE_FUNCTION, COMMIT_FUNCTION,
+    JUDGED_FUNCTION, CHOOSE_FUNCTION,
+)  # fmt: skip
 
 
 @kernel_as(SEND_SIGNATURE)
@@ -151,6 +155,8 @@ def send(
     memory: Bytes,
     prepare: Any,
     commit: Any,
+    judged: Any,
+    choose: Any,
 ) -> int:
     """Send until the end, a stop or a jump; return FINISHED, STOPPED or SEEK.
 
@@ -166,6 +172,8 @@ def send(
         memory: the sender end's frames.
         prepare: of wire.contract.
         commit: of wire.contract.
+        judged: of judging.
+        choose: of holding.
     """
     status = _await_receiver(state, feed, control)
     now = monotonic_ns()
@@ -186,8 +194,12 @@ def send(
         starved = waiting == 0 and state[w.POSITION] < feed[END] and state[w.POSITION] >= load_acquire(feed, LOADED)
         if now - state[w.LOOKED] > LOOK_NS:
             _look(state, control, now, starved and not state[w.HALTED])
-        if waiting == 0 and (starved or state[w.POSITION] >= feed[END]):
+        if state[w.HELD]:
+            choose(rows, feed, state, control)  # the loader may have come on
+        if waiting == 0 and not state[w.TURN] and (starved or state[w.POSITION] >= feed[END]):
             if not starved:
+                if state[w.LEFT_AT] == state[w.POSITION]:
+                    leave_behind(state, control)
                 break
             if feed[FAILED]:
                 control[c.REASON] = c.LOADER_FAILED
@@ -202,7 +214,7 @@ def send(
             recorded = queue[entry + w.RECORDED]
             offset = queue[entry + w.OFFSET]
         else:
-            recorded = rows[state[w.SLOT]]["recorded"]
+            recorded = state[head_of(state) + RECORDED] if state[w.TURN] else rows[state[w.SLOT]]["recorded"]
             offset = next_offset(rows, state)
         primes = ppm > 0 and recorded < state[w.PRIME_UNTIL]
 
@@ -215,17 +227,26 @@ def send(
                 state[w.STEPS] -= 1
                 if ppm > 0:
                     state[w.UNPACED] = 0
-            else:
-                prepare_next(rows, data, feed, state, queue, side, words, memory, prepare)
+            elif (
+                prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
+                == PASSED_OVER
+            ):  # that was the step
+                state[w.ANCHOR] = state[w.PASSED]
+                state[w.STEPS] -= 1
+                if ppm > 0:
+                    state[w.UNPACED] = 0
         elif ppm <= 0 or primes:
             state[w.UNPACED] = 1
             limit = state[w.AHEAD] if ppm == c.FLOOD else min(_credit(state, control, now), state[w.AHEAD])
             full = 0
             while not full and waiting < limit and readable(feed, state):
-                if primes and rows[state[w.SLOT]]["recorded"] >= state[w.PRIME_UNTIL]:
+                if primes and not state[w.TURN] and rows[state[w.SLOT]]["recorded"] >= state[w.PRIME_UNTIL]:
                     break
-                full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
+                done = prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
+                full = done == NO_ROOM
                 waiting = state[w.SERIAL] - state[w.OLDEST]
+                if done == PASSED_OVER:  # commands first: it may be so with all that follow
+                    break
             if min(waiting, limit) > 0:
                 hand_over(state, queue, control, side, words, commit, min(waiting, limit), monotonic_ns(), 0)
                 state[w.ANCHOR] = state[w.PASSED]
@@ -269,7 +290,10 @@ def send(
                     while not full and waiting < CATCH_UP and readable(feed, state):
                         if next_offset(rows, state) > reached:
                             break
-                        full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
+                        full = (
+                            prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
+                            == NO_ROOM
+                        )
                         waiting = state[w.SERIAL] - state[w.OLDEST]
                     count = min(waiting, state[w.BATCH])
                 else:
@@ -281,7 +305,10 @@ def send(
             elif (
                 not full and readable(feed, state) and time_of(state, next_offset(rows, state), ppm) < now + HORIZON_NS
             ):
-                full = prepare_next(rows, data, feed, state, queue, side, words, memory, prepare) == NO_ROOM
+                full = (
+                    prepare_next(rows, data, feed, state, queue, control, side, words, memory, prepare, judged)
+                    == NO_ROOM
+                )
             else:
                 if now - state[w.PUBLISHED] > PUBLISH_NS:
                     _tell_time(state, control, now, recorded)

@@ -59,6 +59,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         capture: path of the capture.
         wire: what it sends on.
         feeds: whose frames are sent; none: all datagrams.
+        lines: of each line's name, in the order of the feed, where its datagrams are sent to.
         speed: as a user writes it; of a control block made here only.
         loops: likewise.
         control_fd: of the control block; -1 makes one.
@@ -85,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capture: str
     wire: WireSpec
     feeds: tuple[Endpoint, ...] = ()
+    lines: tuple[tuple[Endpoint, ...], ...] = ()
     speed: str = "1"
     loops: int = 1
     control_fd: int = -1
@@ -177,8 +179,9 @@ def _replay(config: Config, control: c.Control, waker: int, wakes: int) -> int:
         )  # fmt: skip
         loops = int(control.words[c.LOOPS])
         loader = Loader(
-            _capture(config), options, config.feeds, loops=loops, budget=config.budget, faults=_faults(config)
-        )
+            _capture(config), options, config.feeds, loops=loops, budget=config.budget, faults=_faults(config),
+            lines=config.lines,
+        )  # fmt: skip
         side = _shared(config.side_fd)
         if side is None:
             side = np.zeros(side_rows(loader.plan.frames) * stamps.ROW, np.int64)

@@ -14,9 +14,12 @@ from simbench.measure import stamps
 from simbench.measure.histogram import SIZE, Histogram
 from simbench.replay import control as c
 from simbench.replay import state as p
+from simbench.replay.holding import choose_turn, forget
+from simbench.replay.judging import prepare_judged
 from simbench.replay.pacing import send
 from simbench.replay.rows import END, NEVER, TAKEN
 from simbench.replay.schedule import UNBOUND
+from simbench.replay.switchboard import EARLY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,10 +89,13 @@ class Replayer:
         self.side = side
         self.settings = settings
         rows = len(side) // stamps.ROW
-        self.state = p.new_state(batch=settings.batch, ahead=settings.ahead, window=settings.window, side_rows=rows)
+        self.state = p.new_state(
+            batch=settings.batch, ahead=settings.ahead, window=settings.window, side_rows=rows, lines=loader.line_of
+        )
         self.state[[p.RECEIVER, p.SERIALS]] = settings.receiver, settings.serials
         self.state[[p.AWAKE, p.HALTED]] = settings.awake_ns, settings.paused
         self.state[p.LOOP_GAP] = settings.loop_gap_ns
+        self.state[p.CUT] = loader.options.max_idle_ns > 0 or bool(loader.options.windows)
         self.state[p.PRIME_UNTIL] = loader.options.prime_until
         self._queue = np.zeros(settings.ahead * p.ENTRY, np.int64)
         self._plan = loader.plan
@@ -152,12 +158,15 @@ class Replayer:
                 end.memory,
                 end.prepare,
                 end.commit,
+                prepare_judged,
+                choose_turn,
             )
         )
 
     def _seek(self) -> None:
         """Go on elsewhere in the schedule, in a new epoch."""
         state, loader = self.state, self.loader
+        forget(state)
         target, primed = int(state[p.SEEK_TO]), bool(state[p.SEEK_PRIMED])
         capacity = len(loader.rows)
         if loader.resident:
@@ -203,6 +212,7 @@ class Replayer:
             "drops": drops,
             "given_up": int(words[c.GIVEN_UP]),
             "starved_ns": int(words[c.STARVED_NS]),
+            "sent_early": int(words[c.SWITCHBOARD + EARLY]),
             "loops": int(words[c.LOOP]) + (self.control.cursor == plan.frames),
             "epoch": self.control.epoch,
             "first_ns": str(plan.first_ns),

@@ -39,6 +39,7 @@ END: Final = 1  # loader: position behind the last of all loops; NEVER while nob
 CAPACITY: Final = 2  # rows of the ring
 RESIDENT: Final = 3  # 1: the whole schedule is in the ring, LOADED and END follow from the loops asked for
 FAILED: Final = 4  # loader: 1 when the capture could not be read on
+CROWDED: Final = 5  # loader: 1 while it has rows and no room for them
 TAKEN: Final = 8  # sender: positions below this are copied to the wire and may be overwritten
 FEED_WORDS: Final = 16
 

@@ -166,6 +166,15 @@ def line_endpoints(channel: Channel) -> tuple[Endpoint, ...]:
     return tuple(_endpoint(line) for line in channel.lines)
 
 
+def named_lines(feed: Feed) -> dict[str, tuple[Endpoint, ...]]:
+    """Return where the lines of each name are sent to, in all channels; in the order in which the names come."""
+    found: dict[str, tuple[Endpoint, ...]] = {}
+    for channel in feed.channels:
+        for line in channel.lines:
+            found[line.name] = (*found.get(line.name, ()), _endpoint(line))
+    return found
+
+
 def _endpoint(flow: Line | FeedRole) -> Endpoint:
     return Endpoint(flow.group, flow.source, flow.interface, flow.capture)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Words = NDArray[np.int64]
@@ -33,6 +35,10 @@ EPOCH: Final = 23  # of the next row to prepare
 PASSED: Final = 24  # schedule time of the last frame sent
 CLOCK: Final = 25  # recorded time of this epoch's frames sent so far
 COUNTED_FROM: Final = 26  # schedule time from which achieved speed is counted: the end of priming
+SWITCHED: Final = 27  # faults that are switched on; every row is judged while there are any
+LEFT_AT: Final = 28  # position behind the last row that was withheld
+LEFT_NUMBER: Final = 29  # its index in the schedule
+LEFT_RECORDED: Final = 30  # its recorded time
 # The schedule's clock.
 ANCHOR_AT: Final = 32  # CLOCK_MONOTONIC
 ANCHOR: Final = 33  # schedule time then
@@ -40,6 +46,8 @@ PIECE: Final = 34  # anchors so far
 HALTED: Final = 35  # 1: paused, the schedule's clock stands at ANCHOR
 STEPS: Final = 36  # frames to send although paused
 UNPACED: Final = 37  # 1: credits or flood, by speed or to prime; the next paced frame sets an anchor
+LAP: Final = 38  # laps of the schedule begun after the first
+LAP_ERA: Final = 39  # epoch of the latest
 # Housekeeping.
 LOOKED: Final = 40  # when the slow words were last written
 PUBLISHED: Final = 41  # when the replay time was
@@ -50,7 +58,22 @@ CREDITED_AT: Final = 45  # when they were last looked at
 # What it asks when it returns.
 SEEK_TO: Final = 48  # recorded ns
 SEEK_PRIMED: Final = 49
-STATE_WORDS: Final = 64
+# Faults that are switched on, see switches.py.
+SWITCH_ENDS: Final = 50  # schedule time at which the next goes off by itself
+SWITCH_WAITS: Final = 51  # 1: no row has been judged since one was switched on
+JUDGED: Final = 52  # recorded time of the last row judged
+BLAMED: Final = 53  # number of the window that is to blame for what became of it
+FLOWS: Final = 54  # flows whose line is known
+CUT: Final = 55  # 1: schedule time and recorded time part within a piece
+HELD: Final = 56  # rows that are held back, see holding.py
+TURN: Final = 57  # 1 and the line of the held row that goes next; 0: the ring's next row
+HOLDS: Final = 58  # where the queues of held rows begin
+HOLD_HEAD: Final = 64  # by line: held rows that have left the queue
+HOLD_TAIL: Final = 72  # by line: that have come into it
+STATE_WORDS: Final = 80
+HOLD_ROWS: Final = 1 << 14  # of a line that can be held
+HOLD: Final = 4  # words of a held row
+LINE_OF: Final = STATE_WORDS  # by flow: number of its line's name, from 1; 0 none
 
 # Queue of prepared frames, int64[AHEAD, ENTRY] by serial.
 ENTRY: Final = 8
@@ -68,7 +91,9 @@ SEEK: Final = 2
 UNBOUND: Final = -(1 << 62)
 
 
-def new_state(*, batch: int = 64, ahead: int = 256, window: int = 1024, side_rows: int = 1 << 16) -> Words:
+def new_state(
+    *, batch: int = 64, ahead: int = 256, window: int = 1024, side_rows: int = 1 << 16, lines: Sequence[int] = ()
+) -> Words:
     """Return the state of a loop that has not started; other settings are words of it.
 
     Args:
@@ -76,8 +101,14 @@ def new_state(*, batch: int = 64, ahead: int = 256, window: int = 1024, side_row
         ahead: most frames prepared and not sent, a power of two; the wire must have room for so many.
         window: most frames in flight at speed max.
         side_rows: rows of the side table, a power of two.
+        lines: by flow, the number of its line's name, from 1; 0 none.
     """
-    state = np.zeros(STATE_WORDS, np.int64)
+    flows, names = len(lines), max(lines, default=0)
+    state = np.zeros(STATE_WORDS + flows + names * HOLD_ROWS * HOLD, np.int64)  # pages untouched until rows are held
+    state[LINE_OF : LINE_OF + flows] = lines
+    state[FLOWS] = flows
+    state[HOLDS] = LINE_OF + flows
+    state[[LEFT_AT, LAP_ERA]] = -1
     state[[BATCH, AHEAD, WINDOW, SIDE_ROWS]] = batch, ahead, window, side_rows
     state[[SERIALS, RECEIVER, FRESH]] = 1
     state[LOOP_GAP] = 10_000_000

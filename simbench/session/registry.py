@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from simbench.errors import SimbenchError
-from simbench.measure.background import HostLine, QueueLine, Strip
+from simbench.feed.definition import dump
+from simbench.measure.background import FaultSpan, HostLine, QueueLine, Strip
 from simbench.measure.names import Names
 from simbench.measure.snapshot import RunInfo
 from simbench.session.plan import cores
@@ -24,6 +25,7 @@ from simbench.session.plan import cores
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from simbench.receive.offline import Source
     from simbench.session.listening import Listening
     from simbench.session.replayed import Session
 
@@ -41,6 +43,8 @@ class Note(msgspec.Struct, forbid_unknown_fields=True):
         telemetry: its descriptor of the receiver's telemetry.
         control: likewise of the replayer's control block; NOBODY without a replayer.
         receiver_core: which a terminal keeps off; NOBODY where there is none of its own.
+        capture: path of the capture that is replayed; "" without a replayer.
+        feed: text of its feed.toml.
         run: a RunInfo.
         names: a Names.
     """
@@ -50,6 +54,8 @@ class Note(msgspec.Struct, forbid_unknown_fields=True):
     telemetry: int
     control: int
     receiver_core: int
+    capture: str
+    feed: str
     run: dict[str, Any]
     names: dict[str, Any]
 
@@ -62,6 +68,7 @@ class Note(msgspec.Struct, forbid_unknown_fields=True):
                 **said,
                 "strip": None if said["strip"] is None else Strip(**said["strip"]),
                 "host": tuple(HostLine(**each) for each in said["host"]),
+                "faults": tuple(FaultSpan(**each) for each in said["faults"]),
                 "queues": tuple(QueueLine(**each) for each in said["queues"]),
             }
         )
@@ -105,12 +112,15 @@ def noted(session: Session | Listening) -> Iterator[None]:
 
 def _write(session: Session | Listening) -> Path:
     reader, control, core = session.reader(), getattr(session, "control", None), cores()[1]
+    source: Source | None = getattr(session, "source", None)
     note = Note(
         pid=os.getpid(),
         started=_started(os.getpid()) or 0,
         telemetry=session.telemetry_fd,
         control=NOBODY if control is None else control.fd,
         receiver_core=NOBODY if core is None else core,
+        capture=str(source.capture.path.resolve()) if source is not None else "",
+        feed=dump(source.feed) if source is not None else "",
         run=msgspec.to_builtins(reader.run),
         names=msgspec.to_builtins(reader.names),
     )

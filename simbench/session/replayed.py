@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simbench.feed.definition import joined
 from simbench.measure import stamps
-from simbench.measure.background import HostLine, QueueLine
+from simbench.measure.background import FaultSpan, HostLine, QueueLine
 from simbench.measure.snapshot import RunInfo
 from simbench.recovery.udp import bind, where
 from simbench.replay import gating
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
 from simbench.replay.replayer import AWAKE_NS, side_rows
-from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints
+from simbench.replay.schedule import FOREVER, UNBOUND, endpoints, line_endpoints, named_lines
+from simbench.replay.switchboard import LINES
 from simbench.session.plan import Plan, choice, cores, extent, names, title_of
 from simbench.session.processes import Processes
 from simbench.session.recovering import asking, recovering
@@ -24,6 +25,7 @@ from simbench.wire import namespace
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     import msgspec
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from simbench.measure.reader import Reader
     from simbench.measure.telemetry import Words
     from simbench.receive.offline import Source
+    from simbench.replay.switchboard import Switched
 
 CORES_WATCHED: Final = 3  # with fewer, a terminal preempts a replayer that never sleeps, for milliseconds
 MOST_TRACED: Final = 1 << 22  # frames whose stamps are kept for the proof of timing: 128 MiB
@@ -149,6 +152,7 @@ class Session(Processes):
             capture=str(self.source.capture.path),
             wire=self._wire.sender,
             feeds=endpoints(self.feed),
+            lines=tuple(named_lines(self.feed).values())[:LINES],
             looped=dump(self._looped) if self._looped else "",
             cycle_ns=plan.cycle_ns,
             control_fd=self.control.fd,
@@ -195,9 +199,22 @@ class Session(Processes):
             first_ns=self.plan.from_ns or self.extent.first_ns,
             last_ns=min(self.extent.last_ns, self.plan.to_ns or self.extent.last_ns),
             strip=self.extent.strip,
+            lines=self._line_names(),
+            faults=self._spans(),
             host=host_lines() if self.plan.watched else (),
             queues=self._queues(),
         )
+
+    def _line_names(self) -> tuple[str, ...]:
+        return tuple(named_lines(self.feed))[:LINES]
+
+    def _spans(self) -> tuple[FaultSpan, ...]:
+        if not self.plan.faults:
+            return ()
+        from simbench.faults.choice import spans
+
+        found = spans(self.plan.faults, self.source.feed, self.source.first_ns)
+        return tuple(FaultSpan(words, max(first, 0), last) for words, first, last in found)
 
     def _queues(self) -> tuple[QueueLine, ...]:
         if self.steering is None:
@@ -250,6 +267,9 @@ class Session(Processes):
             joined["held"] = received["held"]
         if self.plan.slow_ns:
             joined["slow_handler_ns"] = self.plan.slow_ns
+        live = [told_switch(each, self._line_names()) for each in self.control.switched()]
+        if live:
+            joined["live_faults"] = live
         if done is not None:
             from simbench.faults.report import report
 
@@ -265,6 +285,18 @@ def check_faults(plan: Plan, source: Source) -> None:
     if plan.as_recorded:
         raise SimbenchError(CHANGED_AS_RECORDED)
     parse(plan.faults, source.feed)
+
+
+def told_switch(window: Switched, lines: Sequence[str]) -> dict[str, Any]:
+    """Return what a fault that was switched on while the run went on did, for a run's JSON."""
+    return {
+        "kind": window.kind,
+        "line": lines[window.line] if window.line < len(lines) else str(window.line + 1),
+        "value": window.value,
+        "first_ns": str(window.since_ns),
+        "last_ns": str(window.until_ns) if window.until_ns else None,
+        "frames": window.frames,
+    }
 
 
 def result(received: dict[str, Any], *, wire: str, stack: str, wait: str) -> dict[str, Any]:

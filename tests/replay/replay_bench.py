@@ -15,6 +15,8 @@ from simbench.measure import stamps
 from simbench.replay import control as c
 from simbench.replay import pacing
 from simbench.replay.control import Control
+from simbench.replay.holding import choose_turn
+from simbench.replay.judging import prepare_judged
 from simbench.replay.rows import ROW, new_feed
 from simbench.replay.state import AHEAD, ENTRY, RECEIVER, new_state
 from simbench.wire.contract import COMMIT_SIGNATURE, PREPARE_SIGNATURE
@@ -56,6 +58,7 @@ class Bench:
         due: schedule time of each frame, ns.
         speed: as a user writes it.
         settings: words of the loop's state by their index.
+        lines: of the flows that frames belong to in turn, the number of the line's name from 1; 0 none.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Bench:
         room: int = 1 << 40,
         most: int = 1 << 17,
         settings: Any = (),
+        lines: Any = (),
     ) -> None:
         self.rows = np.zeros(len(due), ROW)
         self.rows["due"] = due
@@ -76,7 +80,8 @@ class Bench:
         self.rows["length"] = 1
         self.data = np.arange(256, dtype=np.uint8)
         self.feed = new_feed(len(due), loops=loops)
-        self.state = new_state(side_rows=1 << 17)
+        self.rows["flow"] = np.arange(len(due)) % max(len(lines), 1)
+        self.state = new_state(side_rows=1 << 17, lines=lines)
         self.state[RECEIVER] = 0
         for index, value in settings:
             self.state[index] = value
@@ -95,7 +100,7 @@ class Bench:
         """Run the loop in this thread until it returns."""
         self.status = pacing.send(
             self.rows, self.data, self.feed, self.state, self.queue, self.control.words, self.side, self.words,
-            self.memory, prepare, commit,
+            self.memory, prepare, commit, prepare_judged, choose_turn,
         )  # fmt: skip
         return self.status
 

@@ -19,11 +19,12 @@ from simbench.frame import FRAME
 from simbench.measure import stamps
 from simbench.measure.snapshot import Phase
 from simbench.replay import control as c
+from simbench.replay import state as p
 from simbench.replay.control import Control
 from simbench.replay.loader import Loader
 from simbench.replay.process import Config, main
 from simbench.replay.replayer import Replayer, Settings, side_rows
-from simbench.replay.schedule import Options
+from simbench.replay.schedule import Endpoint, Options
 from simbench.wire import ring
 from simbench.wire.spec import WireSpec
 
@@ -88,7 +89,8 @@ class Run:
         self.control.words[c.SPEED] = c.parse_speed(speed)
         self.control.words[c.LOOPS] = loops
         options = {name: more.pop(name) for name in list(more) if name in Options.__dataclass_fields__}
-        self.loader = Loader(path, Options(max_frame=1500, **options), loops=loops, budget=budget)
+        lines = more.pop("lines", ())
+        self.loader = Loader(path, Options(max_frame=1500, **options), loops=loops, budget=budget, lines=lines)
         self.side = np.zeros(side_rows(self.loader.plan.frames * loops) * stamps.ROW, np.int64)
         self.sender = ring.attach_sender(self.fd)
         self.replayer = Replayer(self.loader, self.sender, self.control, self.side, Settings(window=64, **more))
@@ -188,6 +190,49 @@ def test_a_primed_jump_sends_what_comes_before_first(runs: list[Run], tmp_path: 
     until(lambda: len(run.sink.numbers) >= 152)
     assert run.sink.numbers[:152] == [0, *range(151)]
     assert run.table[1:151, stamps.PIECE].tolist() == [0] * 150
+
+
+@pytest.mark.parametrize("budget", [None, 1])
+@pytest.mark.parametrize("speed", ["max", "100"])
+def test_what_is_delayed_does_not_keep_the_rest(
+    runs: list[Run], tmp_path: Path, budget: int | None, speed: str
+) -> None:
+    """Loaded or streamed through a ring that cannot hold it all: everything arrives once, each line in its order."""
+    groups = ("224.0.31.64", "224.0.31.65")
+    records = [(STAMP + k * 100_000, frame(k.to_bytes(4, "big"), group=groups[k % 2])) for k in range(6_000)]
+    lines = [[Endpoint(f"{group}:14340")] for group in groups]
+    run = Run(write(tmp_path / "c.pcap", records), speed=speed, budget=budget, loops=2, lines=lines, loop_gap_ns=MS)
+    runs.append(run)
+    run.control.switch("delay", [1], 400 * MS)
+    run.replayer.start()
+    result = run.finish()
+    numbers = run.sink.numbers
+    assert (result["sent"], result["loops"]) == (12_000, 2)
+    for lap in (numbers[:6_000], numbers[6_000:]):
+        assert [number for number in lap if number % 2 == 0] == list(range(0, 6_000, 2))
+        assert [number for number in lap if number % 2] == list(range(1, 6_000, 2))
+        assert lap[:100] != sorted(lap[:100]) or lap[1] == 2
+    assert (result["sent_early"] > 0) is (budget is not None)
+    assert numbers[:2_000:1] == [*range(0, 4_000, 2)] or budget is not None
+    assert run.table[:, stamps.EPOCH].tolist() == [0] * 6_000 + [1] * 6_000
+
+
+def test_a_jump_forgets_what_is_held(runs: list[Run], tmp_path: Path) -> None:
+    """It was to be sent in another epoch."""
+    path = capture(tmp_path, 100, 1_000 * MS)
+    run = Run(path, speed="1", paused=True, lines=[[Endpoint("224.0.31.64:14340")]])
+    runs.append(run)
+    run.control.switch("delay", [0], 3_600_000 * MS)
+    run.control.step(5)
+    run.replayer.start()
+    until(lambda: run.control.handled == 2 and run.replayer.state[p.HELD] == 5)
+    run.control.all_off()
+    run.control.jump(STAMP + 50 * 1_000 * MS)
+    run.control.set_speed("max")
+    run.control.resume()
+    run.finish()
+    assert run.sink.numbers[-50:] == list(range(50, 100))
+    assert run.replayer.state[p.SWITCHED] == 0
 
 
 def test_a_start_in_the_middle_is_primed(runs: list[Run], tmp_path: Path) -> None:

@@ -55,7 +55,13 @@ def make_app(source: FixedSource, control: RecordingControl, clock: Clock, tmp_p
     """Makes the application over the fixtures, any of them replaced."""
 
     def make(**changes: Any) -> BenchApp:
-        settings: dict[str, Any] = {"ascii_only": False, "clock": clock, "live": False, "folder": tmp_path}
+        settings: dict[str, Any] = {
+            "ascii_only": False,
+            "clock": clock,
+            "live": False,
+            "folder": tmp_path,
+            "capture": "a.pcap",
+        }
         return BenchApp(changes.pop("source", source), changes.pop("control", control), **{**settings, **changes})
 
     return make

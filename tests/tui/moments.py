@@ -46,6 +46,7 @@ RUN = RunInfo(
     frames=10_000,
     first_ns=FIRST_NS,
     last_ns=FIRST_NS + 120 * SECOND,
+    lines=("A", "B"),
     strip=Strip(
         first_ns=FIRST_NS,
         width_ns=SECOND // 2,

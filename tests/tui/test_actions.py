@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from moments import FIRST_NS, SECOND, TICK, RecordingControl, moment
 from simbench_tui.constants import SPEEDS
+from simbench_tui.fault_dialog import FaultDialog
+from simbench_tui.golden_dialog import GoldenDialog
 from simbench_tui.help import Help
 from simbench_tui.jump import Jump
 from simbench_tui.keybar import KeyBar, fitting
@@ -67,6 +69,11 @@ DOES: Final[dict[str, Condition]] = {
     "errand('change')": lambda app, control: told("resume")(app, control) and "CHANGE" in app._look.errand,
     "jump": shows(Jump),
     "window": lambda app, _control: app._look.window == (moment().position_ns, None),
+    "darken(0)": told("switch", "dark", [0], 1),
+    "darken(1)": told("switch", "dark", [1], 1),
+    "faults": shows(FaultDialog),
+    "faults_off": told("all_off"),
+    "golden": shows(GoldenDialog),
     "instrument(1)": lambda app, _control: app._roster.chosen == 1,
     "instrument(-1)": lambda app, _control: app._roster.chosen == 2,
     "follow": lambda app, _control: app._roster.following and app._roster.chosen == 0,

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App, SystemCommand
 
 from simbench_tui.constants import DEFAULT_THEME, OTHERS, SAMPLE_INTERVAL_S, SPEEDS, WATCH_INTERVAL_S
+from simbench_tui.cutting import Cutter
 from simbench_tui.drive import Driver
+from simbench_tui.fault_dialog import FaultDialog
+from simbench_tui.faulting import Order
 from simbench_tui.glyphs import ASCII, UNICODE, ascii_wanted
+from simbench_tui.golden_dialog import GoldenDialog
 from simbench_tui.health import Health
 from simbench_tui.help import Help
 from simbench_tui.jump import Jump
@@ -24,7 +28,7 @@ from simbench_tui.keys import SCREENS, actions
 from simbench_tui.latency import chosen_stage
 from simbench_tui.level import next_level
 from simbench_tui.look import LOUDNESS, Bookmark, Look
-from simbench_tui.messages import Sampled, SourceFailed
+from simbench_tui.messages import Sampled, SourceFailed, Told
 from simbench_tui.note import Note
 from simbench_tui.picker import Picker
 from simbench_tui.places import places
@@ -58,6 +62,8 @@ class BenchApp(App[None]):
         clock: monotonic nanoseconds, to tell whether snapshots still arrive.
         live: take snapshots from a thread at a steady pace; False leaves that to `sample()`.
         folder: where pictures and snapshots are written.
+        capture: path of the capture that is replayed; "" none that a golden could be cut from.
+        feed: text of its feed.toml.
     """
 
     TITLE = "simbench"
@@ -78,6 +84,8 @@ class BenchApp(App[None]):
         clock: Callable[[], int] = time.monotonic_ns,
         live: bool = True,
         folder: Path | None = None,
+        capture: str = "",
+        feed: str = "",
     ) -> None:
         super().__init__()
         if ascii_only is None:
@@ -88,6 +96,7 @@ class BenchApp(App[None]):
         self._replay = Driver(control, self._say)
         self._clock = clock
         self._folder = folder or Path()
+        self._cutter = Cutter(capture, feed, lambda words, severity: self.post_message(Told(words, severity)))
         self._sampler = Sampler(source, self.post_message, SAMPLE_INTERVAL_S) if live else None
         self._health = Health(clock())
         self._roster = Roster()
@@ -124,7 +133,8 @@ class BenchApp(App[None]):
         self._sampler.start()
 
     def on_unmount(self) -> None:
-        """Stop taking snapshots."""
+        """Stop taking snapshots, and a golden that is being cut."""
+        self._cutter.stop()
         if self._sampler is None:
             return
         self._give_back()
@@ -167,6 +177,10 @@ class BenchApp(App[None]):
         """Say that there was nothing to show."""
         self._health.fail(message.reason)
         self._tell()
+
+    def on_told(self, message: Told) -> None:
+        """Tell the user what a thread has to say."""
+        self._say(message.words, message.severity)
 
     def watch_news(self) -> None:
         """Say so when snapshots stay away."""
@@ -223,6 +237,25 @@ class BenchApp(App[None]):
         """Set where a window begins, where it ends, and leave it."""
         self._replay.next_edge()
         self._see()
+
+    def action_darken(self, line: int) -> None:
+        """Darken a line, or let it be seen again."""
+        self._replay.darken(line)
+
+    def action_faults(self) -> None:
+        """Ask which fault to switch on, or off."""
+        if self._latest is None or not self._replay.drives:
+            return
+
+        def chosen(order: Order | None) -> None:
+            if order is not None:
+                self._replay.order(order)
+
+        self.push_screen(FaultDialog(self._latest.run.lines, self._latest.switches), chosen)
+
+    def action_faults_off(self) -> None:
+        """Switch every fault off."""
+        self._replay.order(Order(""))
 
     def action_jump(self) -> None:
         """Ask where to go on."""
@@ -344,6 +377,21 @@ class BenchApp(App[None]):
 
         self._save("snapshot", write)
 
+    def action_golden(self) -> None:
+        """Ask for a folder for what is looked at, as a golden capture."""
+        shown = self._frozen or self._latest
+        if shown is None or not self._cutter.possible:
+            self._say("there is no capture here that a golden could be cut from", "warning")
+            return
+        window = self._look.window
+        until = window[1] if window is not None and window[1] is not None else shown.position_ns
+
+        def named(name: str | None) -> None:
+            if name:
+                self._say(self._cutter.start(self._folder / name, until), "information")
+
+        self.push_screen(GoldenDialog(until, file_name(replace(shown, position_ns=until), "golden")), named)
+
     def action_help(self) -> None:
         """Explain keys and figures."""
         self.push_screen(Help(self.bench.title_of))
@@ -413,7 +461,9 @@ class BenchApp(App[None]):
         self.bench.tell(self._latest, self._look, self._health.judge(self._clock()), frozen)
 
 
-def run(source: Source, control: Steering | None, *, ascii_only: bool | None = None) -> None:
+def run(
+    source: Source, control: Steering | None, *, ascii_only: bool | None = None, capture: str = "", feed: str = ""
+) -> None:
     """Show a run until the user leaves; must be called from the main thread of a process with a terminal."""
     with lasting():
-        BenchApp(source, control, ascii_only=ascii_only).run()
+        BenchApp(source, control, ascii_only=ascii_only, capture=capture, feed=feed).run()

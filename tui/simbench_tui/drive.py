@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from simbench.measure.snapshot import Snapshot
     from simbench_tui.errands import Deed, Errand
+    from simbench_tui.faulting import Order
     from simbench_tui.source import Steering
 
 _ALONE = "nothing to drive: the receiver runs alone"
@@ -36,6 +37,7 @@ class Driver:
         self._latest: Snapshot | None = None
         self._errand: Errand | None = None
         self._gated = False  # the gate was asked for something, whether or not a snapshot tells of it already
+        self._darkened: dict[int, bool] = {}  # what was asked for since the latest snapshot
         self._from_ns: int | None = None  # where a window begins whose end is not set yet
 
     @property
@@ -60,6 +62,7 @@ class Driver:
     def hear(self, snapshot: Snapshot) -> None:
         """Take note of a snapshot, and do what an errand asks for."""
         self._latest = snapshot
+        self._darkened.clear()
         if self._errand is None:
             return
         if snapshot.phase in {Phase.ENDED, Phase.FAILED}:
@@ -145,6 +148,26 @@ class Driver:
             self._errand = None
         if snapshot.phase is Phase.PAUSED and self.steer(lambda control: control.resume()):
             self._errand = Arrival(at_ns, "arrived", "GOES THERE")
+
+    def darken(self, line: int) -> None:
+        """Darken a line by its number, or let it be seen again."""
+        names = self._latest.run.lines if self._latest is not None else ()
+        if self._control is not None and line >= len(names):
+            self._say(f"there is no such line; there are: {', '.join(names) or 'none'}", "warning")
+            return
+        on = self._latest is not None and any(
+            not each.until_ns and (each.kind, each.line) == ("dark", names[line]) for each in self._latest.switches
+        )
+        wanted = not self._darkened.get(line, on)
+        if self.steer(lambda control: control.switch("dark", [line], int(wanted))):
+            self._darkened[line] = wanted
+
+    def order(self, order: Order) -> None:
+        """Switch a fault on, or off."""
+        if not order.kind:
+            self.steer(lambda control: control.all_off())
+        else:
+            self.steer(lambda control: control.switch(order.kind, order.lines, order.value, for_ns=order.for_ns))
 
     def next_edge(self) -> None:
         """Set where a window begins; then where it ends, from which on it is looped; then leave it."""

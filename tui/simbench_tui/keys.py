@@ -145,11 +145,31 @@ KEYS: Final = (
         "Let exactly the next message through to the books, and hold the rest.",
         True,
     ),
+    Key("A", "darken(0)", "A", "dark 1st", "Darken the first line", "Send nothing of line A, or send it again.", True),
+    Key("B", "darken(1)", "B", "dark 2nd", "Darken the second line", "Send nothing of line B, or send it again.", True),
+    Key(
+        "F",
+        "faults",
+        "F",
+        "faults",
+        "Switch faults on and off",
+        "Darken, lose, corrupt or delay what is sent of a line, for a time or until it is switched off.",
+        True,
+    ),
+    Key("0", "faults_off", "0", "no faults", "Switch all faults off", "Send everything as it was recorded.", True),
     Key("w", "pane", "w", "pane", "Next pane", "Give the arrow keys to the next table, or to the capture's line."),
     Key(
         "S", "picture", "S", "picture", "Save a picture", "Write what is seen to an SVG file in the working directory."
     ),
     Key("J", "save", "J", "JSON", "Save as JSON", "Write the snapshot and the bookmarks to a JSON file there."),
+    Key(
+        "G",
+        "golden",
+        "G",
+        "golden",
+        "Save as a golden capture",
+        "Write the capture up to here, or to the window's end, with its expectation to a new folder.",
+    ),
     Key("t", "colours", "t", "theme", "Next theme", "Night, day, or clear for every colour vision."),
     Key(
         "N,shift+tab", "instrument(-1)", "N", "previous", "Previous instrument", "Show the one before (also shift+tab)."

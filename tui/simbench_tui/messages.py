@@ -27,3 +27,11 @@ class SourceFailed(Message, bubble=False):
     """The source raised instead of taking a snapshot."""
 
     reason: str
+
+
+@dataclass
+class Told(Message, bubble=False):
+    """Something that a thread has to say to the user."""
+
+    words: str
+    severity: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simbench.measure.snapshot import Phase, RunInfo, Snapshot
+from simbench_tui.faulting import in_words
 from simbench_tui.format import count, date, duration, elapsed, factor, fit, percent, printable, rate, time_of_day
 from simbench_tui.health import Verdict
 from simbench_tui.pane import Cell, Pane, Row
@@ -87,6 +88,9 @@ class Position(Pane):
             left.append((" FROZEN ", "badge-accent"))
         if self.look.errand:
             left.append((f" {self.look.errand} ", "badge-warn"))
+        faults = in_words(snapshot.switches, max(width // 4, 16))
+        if faults:
+            left.append((f" {faults} ", "badge-bad"))
         how = f" {self.glyphs.dot} ".join(word for word in (run.wire, run.stack, run.wait) if word)
         room = width - sum(len(text) for text, _ in (*left, *right)) - len(how) - 6
         name = fit(run.capture, room, self.glyphs.ellipsis) if room > 0 else ""

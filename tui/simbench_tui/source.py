@@ -56,5 +56,11 @@ class Steering(Protocol):
     def gate(self, way: int, count: int = 0) -> int:
         """Ask something of the receiver's gate, see simbench/replay/gating.py."""
 
+    def switch(self, fault: str, lines: Sequence[int], value: int = 1, *, for_ns: int = 0) -> int:
+        """Switch a fault of these lines on while the replay goes on, or off with the value 0."""
+
+    def all_off(self) -> int:
+        """Switch every fault off."""
+
     def stop(self) -> int:
         """End the replay."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simbench.measure.snapshot import Snapshot
     from simbench_tui.glyphs import Glyphs
 
+FAULT: Final = "f"
 Marks = list[tuple[str, str]]
 
 
@@ -47,7 +48,8 @@ class Timeline(Pane, can_focus=True):
         if self._place is not None and self.has_focus:
             at = time_at(self._place, snapshot.run, self._cells)
             return dot.join((f"enter jumps to {time_of_day(at, 3)}", "left right move"))
-        legend = f"{glyphs.up} filled {glyphs.bad} lost {glyphs.mark} bookmark {glyphs.burst} burst"
+        faults = f" {FAULT} fault" if snapshot.switches or snapshot.run.faults else ""
+        legend = f"{glyphs.up} filled {glyphs.bad} lost {glyphs.mark} bookmark {glyphs.burst} burst{faults}"
         return dot.join((f"peak {rate(self._rates.peak, 6).strip()} frames/s", legend))
 
     def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
@@ -106,6 +108,9 @@ class Timeline(Pane, can_focus=True):
         """A mark a column; of several the one that matters most."""
         run, glyphs = snapshot.run, self.glyphs
         marks: Marks = [(" ", "text")] * width
+        for first, last in _faulty(snapshot):
+            for column in range(column_at(first, run, width), column_at(last, run, width) + 1):
+                marks[column] = (FAULT, "warn")
         if run.strip is not None:
             for at in run.strip.bursts:
                 if run.first_ns <= at <= run.last_ns:
@@ -122,6 +127,17 @@ class Timeline(Pane, can_focus=True):
         if self._place is not None and self.has_focus:
             marks[min(self._place, width - 1)] = (glyphs.sell, "strong")
         return marks
+
+
+def _faulty(snapshot: Snapshot) -> list[tuple[int, int]]:
+    """Recorded times from when to when a fault was, of a script or by hand; one that went round a loop is two."""
+    run = snapshot.run
+    found = [(span.first_ns, span.last_ns) for span in run.faults]
+    for switch in snapshot.switches:
+        first, last = switch.since_ns, switch.until_ns or snapshot.position_ns
+        found += [(first, last)] if first <= last else [(first, run.last_ns), (run.first_ns, last)]
+    bounds = [(max(first, run.first_ns), min(last, run.last_ns)) for first, last in found]
+    return [(first, last) for first, last in bounds if first <= last]
 
 
 def _row(marks: Marks) -> Row:
