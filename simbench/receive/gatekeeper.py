@@ -72,7 +72,7 @@ class Gatekeeper:
 
     def begin(self) -> None:
         """Say that there is a gate, and make ready what it needs at once."""
-        c.push.compile("(int64[::1], int64, int64)")
+        c.push.compile("(int64[::1], int64, int64, int64)")
         self._live[g.SEEN] = self._control[c.GATE]
         self._telemetry[t.GATE_TAKEN] = self._live[g.SEEN]
         self._telemetry[t.GATE_CHANNEL] = -1
