@@ -15,6 +15,7 @@ from runs import command, under_way, until
 
 from simbench.commands.attach import chosen
 from simbench.errors import SimbenchError
+from simbench.feed.definition import dump
 from simbench.measure.snapshot import Phase
 from simbench.receive.offline import open_source
 from simbench.session import Plan, Session
@@ -58,6 +59,7 @@ def test_a_run_is_noted_while_it_goes_on(runtime: Path, slow: Path) -> None:
             (note,) = running()
             assert note.pid == os.getpid()
             assert note.info == session.reader().run
+            assert (note.capture, note.feed) == (str(slow.resolve()), dump(session.source.feed))
             assert note.called == session.reader().names
         assert running() == []
         session.stop()

@@ -34,8 +34,8 @@ class GoldenDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """What will be written, and where."""
         with Vertical(classes="dialog small"):
-            yield Static(f"the capture from its beginning to {time_of_day(self._until_ns)} UTC, as it was recorded,")
-            yield Static("with feed.toml and what its books have to come out as; a new folder:")
+            yield Static(f"the capture from its beginning to {time_of_day(self._until_ns)} UTC,")
+            yield Static("as it was recorded, with feed.toml and what must come out; a new folder:")
             yield Input(self._name, id="golden-folder")
             yield Static("enter writes it, which may take a while; the run goes on   esc back")
 
