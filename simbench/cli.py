@@ -66,7 +66,9 @@ PACE = options(
     click.option("--speed", default="1", show_default=True, help="A factor, max (lossless) or flood (open loop)."),
     click.option("--max-idle", help="Cap on idle time, e.g. 100ms; the recorded clock skips with it."),
     click.option("--from", "start", help="Recorded time to start at: ISO with zone, or +seconds."),
-    click.option("--loop", type=click.IntRange(1), default=1, show_default=True, help="Times to replay it."),
+    click.option(
+        "--loop", type=click.IntRange(0), default=1, show_default=True, help="Times to replay it; 0: until stopped."
+    ),
     click.option("--order", type=click.Choice(["time", "file"]), default="time", show_default=True),
     click.option("--as-recorded", is_flag=True, help="Send the frames as they were captured, not rebuilt."),
     click.option("--all", "everything", is_flag=True, help="Send frames that are not the feed's as well."),
