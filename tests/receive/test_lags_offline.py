@@ -36,7 +36,7 @@ def datagrams() -> Iterator[tuple[int, int, int, int]]:
 
 
 def test_lags_of_a_capture_are_those_of_its_stamps() -> None:
-    """Of every packet that both lines carry: by how much the second copy is behind the first, in its line's histogram."""
+    """Of every packet that both lines carry: how far the second copy is behind the first, in its line's histogram."""
     seen: dict[int, tuple[int, int]] = {}
     expected: list[list[int]] = [[], []]
     for stamp, line, first, count in sorted(datagrams()):
