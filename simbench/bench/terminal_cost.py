@@ -69,7 +69,6 @@ def terminal_cost(*, quick: bool = False) -> TerminalCost:
         made = generate("announcement", capture, seconds=4, rate=4_000)
         Path(folder, "feed.toml").write_text(made.feed, encoding="utf-8")
         with Session(open_source(capture), Plan(wire="ring", loops=0)) as session:
-            session.start()
             while not session.snapshot().counters["events"]:
                 time.sleep(INTERVAL_S)
             usable, core = os.sched_getaffinity(0), cores()[0]
