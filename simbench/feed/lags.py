@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from simbench.feed.layout import (
     C_LAGS,
     CHANNEL,
     CHANNEL_WORDS,
     LAG,
     LAG_BITS,
-    LAG_BUCKETS,
     LAG_COUNT,
     LAG_HEAD,
     LAG_HIGHEST,
@@ -34,8 +31,6 @@ from simbench.feed.layout import (
 from simbench.kernel.pure import bit_length, inlined, kernel
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from simbench.feed.layout import Words
 
 
@@ -67,36 +62,3 @@ def note_lag(memory: Words, stream: int, line: int, first: int, units: int, now:
     row = stream + STREAM_WORDS + (first & (WINDOW - 1)) * WINDOW_WORDS
     if memory[row + W_FIRST] == first and memory[row + W_UNITS] == units:
         count_lag(memory, memory[stream + S_CHANNEL], line, now, memory[row + W_AT])
-
-
-def edges() -> NDArray[np.int64]:
-    """Return the largest value of each bucket: int64[LAG_BUCKETS], ns."""
-    index = np.arange(LAG_BUCKETS, dtype=np.int64)
-    shift = np.maximum(index // LAG_SUB - 1, 0)
-    found: NDArray[np.int64] = ((index - shift * LAG_SUB + 1) << shift) - 1
-    return found
-
-
-_EDGES = edges()
-
-
-def percentiles(row: Words, *shares: float) -> list[int]:
-    """Return the values below which these percentages of a row's lags lie, ns; each at most an eighth too large.
-
-    Args:
-        row: int64[LAG_WORDS], of one line.
-        shares: percentages.
-    """
-    sums = np.cumsum(row[LAG_HEAD:])
-    total = int(sums[-1])
-    if total == 0:
-        return [0 for _ in shares]
-    ranks = [max(1, int(np.ceil(share / 100 * total))) for share in shares]
-    return [min(int(_EDGES[int(np.searchsorted(sums, rank))]), int(row[LAG_HIGHEST])) for rank in ranks]
-
-
-def buckets(row: Words) -> tuple[tuple[int, int], ...]:
-    """Return (upper edge in ns, count) of the buckets of a row that hold something."""
-    counts = row[LAG_HEAD:]
-    filled = np.flatnonzero(counts)
-    return tuple(zip(_EDGES[filled].tolist(), counts[filled].tolist(), strict=True))

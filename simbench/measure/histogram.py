@@ -55,12 +55,29 @@ def record(words: Words, base: int, value: int) -> None:
     words[base + HEAD + bucket(min(max(value, 0), LIMIT))] += 1
 
 
-def upper_edges() -> NDArray[np.int64]:
-    """Return the largest value of each bucket: int64[BUCKETS], ns."""
-    index = np.arange(BUCKETS, dtype=np.int64)
-    shift = np.maximum(index // SUB - 1, 0)
-    edges: NDArray[np.int64] = ((index - shift * SUB + 1) << shift) - 1
+def upper_edges(buckets: int = BUCKETS, sub: int = SUB) -> NDArray[np.int64]:
+    """Return the largest value of each bucket, of which each power of two has `sub`: int64[buckets], ns."""
+    index = np.arange(buckets, dtype=np.int64)
+    shift = np.maximum(index // sub - 1, 0)
+    edges: NDArray[np.int64] = ((index - shift * sub + 1) << shift) - 1
     return edges
+
+
+def percentiles(counts: Words, edges: Words, highest: int, *shares: float) -> list[int]:
+    """Return the values below which these percentages of what was counted lie, ns.
+
+    Args:
+        counts: int64[n], by bucket.
+        edges: int64[n], the largest value of each.
+        highest: value that was counted; none is larger.
+        shares: percentages.
+    """
+    sums = np.cumsum(counts)
+    total = int(sums[-1])
+    if total == 0:
+        return [0 for _ in shares]
+    ranks = [max(1, int(np.ceil(share / 100 * total))) for share in shares]
+    return [min(int(edges[int(np.searchsorted(sums, rank))]), highest) for rank in ranks]
 
 
 _EDGES = upper_edges()
@@ -136,12 +153,7 @@ class Histogram:
         >>> h.percentiles(50, 100)
         [2, 100]
         """
-        sums = np.cumsum(self.words[HEAD:])
-        total = int(sums[-1])
-        if total == 0:
-            return [0 for _ in shares]
-        ranks = [max(1, int(np.ceil(share / 100 * total))) for share in shares]
-        return [min(int(_EDGES[int(np.searchsorted(sums, rank))]), self.highest) for rank in ranks]
+        return percentiles(self.words[HEAD:], _EDGES, self.highest, *shares)
 
     def buckets(self, most: int = 64) -> list[tuple[int, int]]:
         """Return (upper edge in ns, count) over the occupied range, neighbours merged to at most so many."""

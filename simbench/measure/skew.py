@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from simbench.feed.lags import buckets, percentiles
-from simbench.feed.layout import LAG_COUNT, LAG_HIGHEST, LAG_WORDS
+import numpy as np
+
+from simbench.feed.layout import LAG_BUCKETS, LAG_COUNT, LAG_HEAD, LAG_HIGHEST, LAG_SUB, LAG_WORDS
 from simbench.measure import telemetry as t
+from simbench.measure.histogram import percentiles, upper_edges
 from simbench.measure.snapshot import LagView
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from simbench.measure.names import Names
 
     Words = NDArray[np.int64]
+
+EDGES: Final = upper_edges(LAG_BUCKETS, LAG_SUB)  # of a bucket's values the largest, ns
 
 
 class Skew:
@@ -47,8 +50,15 @@ class Skew:
         channel, name, _ = self._names.line(*place)
         start = t.LAG_BASE + row * LAG_WORDS
         lags = self._words[start : start + LAG_WORDS].copy()
-        p50, p99 = percentiles(lags, 50, 99)
+        p50, p99 = percentiles(lags[LAG_HEAD:], EDGES, int(lags[LAG_HIGHEST]), 50, 99)
         return LagView(channel, name, int(lags[LAG_COUNT]), p50, p99, int(lags[LAG_HIGHEST]), buckets(lags))
+
+
+def buckets(row: Words) -> tuple[tuple[int, int], ...]:
+    """Return (upper edge in ns, count) of the buckets of a row that hold something."""
+    counts = row[LAG_HEAD:]
+    filled = np.flatnonzero(counts)
+    return tuple(zip(EDGES[filled].tolist(), counts[filled].tolist(), strict=True))
 
 
 def told(words: Words, names: Names) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.feed import layout as at
-from simbench.feed.lags import buckets, edges
+from simbench.measure.skew import EDGES, buckets
 from simbench.receive.offline import Offline, open_source
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_lags_of_a_capture_are_those_of_its_stamps() -> None:
     offline = Offline(open_source(CAPTURE))
     assert not offline.advance()
     for line, row in enumerate(offline.receiver.state.sequencer.lags(0)):
-        upper = [next(int(edge) for edge in edges() if lag <= edge) for lag in expected[line]]
+        upper = [next(int(edge) for edge in EDGES if lag <= edge) for lag in expected[line]]
         assert len(upper) > 0
         assert Counter(dict(buckets(row))) == Counter(upper)
         assert int(row[at.LAG_HIGHEST]) == max(expected[line])
