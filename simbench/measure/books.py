@@ -24,6 +24,7 @@ TRADES: Final = 50  # of an instrument, since it has been looked at
 LISTED: Final = 200  # instruments, the most active ones
 SIDES: Final = ("bid", "ask")
 ATTEMPTS: Final = 8  # at a book that is being written
+PACE_NS: Final = 250_000_000  # between looks at the directory: an order by activity that changes faster is no order
 
 
 class Books:
@@ -40,6 +41,10 @@ class Books:
         self._slots: dict[int, int] = {}  # by instrument
         self._trades: dict[int, list[TradeView]] = {}
         self._called: dict[tuple[int, ...], tuple[str, str, str]] = {}  # by the words that the names are made from
+        self._rows: tuple[InstrumentRow, ...] = ()
+        self._states: dict[str, int] = {}
+        self._counted = 0  # instruments at the last look
+        self._looked = 0
 
     def look(
         self, chosen: int | None, others: Sequence[int], now: int, level: Level | None = None
@@ -59,16 +64,25 @@ class Books:
         beside = (found[index] for index in others)
         return (None if chosen is None else found[chosen]), tuple(book for book in beside if book is not None)
 
-    def instruments(self) -> list[InstrumentRow]:
-        """Return the most active instruments, at most LISTED."""
-        rows = self._directory()
-        order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:LISTED]
-        return [self._instrument(*each) for each in zip(order.tolist(), rows[order].tolist(), strict=True)]
+    def directory(self, now: int, *, moving: bool) -> tuple[tuple[InstrumentRow, ...], dict[str, int]]:
+        """Return the most active instruments, at most LISTED, and how many are in each state that any is in.
 
-    def states(self) -> dict[str, int]:
-        """Return how many instruments are in each state that any is in."""
-        counts = np.bincount(self._directory()[:, t.INSTRUMENT_STATE], minlength=len(self._names.states))
-        return {name: count for name, count in zip(self._names.states, counts.tolist(), strict=False) if count}
+        While there will be another moment they are those of at most PACE_NS ago, unless there are new instruments.
+
+        Args:
+            now: CLOCK_MONOTONIC.
+            moving: whether there will be another moment.
+        """
+        rows = self._directory()
+        if now - self._looked > PACE_NS or not moving or len(rows) != self._counted:
+            order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:LISTED]
+            listed = zip(order.tolist(), rows[order].tolist(), strict=True)
+            self._rows = tuple(self._instrument(*each) for each in listed)
+            counts = np.bincount(rows[:, t.INSTRUMENT_STATE], minlength=len(self._names.states)).tolist()
+            named = zip(self._names.states, counts, strict=False)
+            self._states = {name: count for name, count in named if count}
+            self._counted, self._looked = len(rows), now
+        return self._rows, self._states
 
     def close(self) -> None:
         """Give the slots back."""

@@ -9,39 +9,34 @@ from typing import TYPE_CHECKING, Final
 
 from simbench.measure import telemetry as t
 from simbench.measure.books import Books
-from simbench.measure.budget import budget, title
+from simbench.measure.gaplist import GapList
 from simbench.measure.gate import look
 from simbench.measure.loads import Loads
 from simbench.measure.processor import Shares
-from simbench.measure.skew import Skew
+from simbench.measure.reckoning import Reckoning
 from simbench.measure.snapshot import (
     ChannelView,
-    GapView,
     GateView,
     LineView,
     LogLine,
-    PartView,
     Phase,
     ProcessView,
     RunInfo,
     SenderView,
     Snapshot,
-    Stage,
     SwitchView,
 )
-from simbench.measure.ticks import Ticks
 from simbench.measure.worst import Worst
 from simbench.replay import control as c
 from simbench.replay.gating import SHUT
 from simbench.replay.switchboard import told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from simbench.measure.histogram import Histogram
     from simbench.measure.names import Names
     from simbench.replay.control import Control
 
@@ -49,9 +44,7 @@ if TYPE_CHECKING:
 
 HISTORY: Final = 120
 LOG: Final = 200
-BUCKETS: Final = 64  # of a stage's histogram
 DEAD_NS: Final = 2_000_000_000  # of clock time without a publication: the receiver is gone
-STAGES_NS: Final = 250_000_000  # between reckonings of percentiles, which the terminal draws every half second
 SHARES_NS: Final = 1_000_000_000  # between looks at processor time: cores are counted in ticks of 10 ms
 
 
@@ -71,13 +64,10 @@ class Reader:
         self._run = run
         self._control = control
         self._books = Books(words, names)
-        self._skew = Skew(words, names)
+        self._reckoning = Reckoning(words, names, control)
+        self._gaps = GapList(words, names)
         self._worst = Worst(words, names)
         self._loads = Loads(words)
-        self._ticks = Ticks()
-        self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
-        self._latest_stages: tuple[Stage, ...] = ()
-        self._stages_at = 0
         self._shares = Shares(os.sched_getaffinity(0))
         self._busy: tuple[dict[int, float], dict[int, float]] = ({}, {})
         self._busy_at = 0
@@ -87,8 +77,6 @@ class Reader:
         self._taken = 0
         self._history: list[float] = []
         self._log: list[LogLine] = []
-        self._gaps_seen = 0
-        self._gap_views: list[tuple[list[int], GapView] | None] = [None] * t.GAP_ROWS  # of closed ones, as they were
         self._switches: dict[int, bool] = {}  # windows that were logged: whether their end was
         self._phase = Phase.STARTING
         self._failure = ""
@@ -119,25 +107,26 @@ class Reader:
         """
         now = time.monotonic_ns()
         words = self._words
-        counters = {name: int(words[t.counter(name)]) for name in t.COUNTER_NAMES}
+        counters = t.counters(words)
         control = self._control
         position = control.replay_ns if control is not None else int(words[t.REPLAY_NOW])
         seconds = (now - self._taken) / 1e9 if self._taken else 0.0
-        instruments = self._books.instruments()
-        if instrument_index is None and instruments:
-            instrument_index = instruments[0].index
         phase, reason = self._where(now)
         self._note(phase, reason, position)
-        gaps = self._gaps(position)
+        moving = phase is Phase.RUNNING
+        instruments, states = self._books.directory(now, moving=moving)
+        if instrument_index is None and instruments:
+            instrument_index = instruments[0].index
+        gaps, told = self._gaps.look(position)
+        self._log = [*self._log, *told][-LOG:]
         rates = self._rates(counters, seconds)
         lines = self._lines(position, seconds)
-        histograms = t.histograms(words)
         gaps_total = int(words[t.GAPS_LOST] + words[t.GAPS_FILLED] + words[t.GAPS_OPEN])
         book, beside = self._books.look(instrument_index, others, now, level)
         self._taken = now
         self._history = [*self._history, rates["messages"]][-HISTORY:]
         started = int(words[t.STARTED])
-        p50, p99 = control.lateness.percentiles(50, 99) if control is not None else (0, 0)
+        reckoned = self._reckoning.see(now, position, counters, gaps_total, moving=moving)
         watched = counters["watched_ns"]
         return Snapshot(
             phase=phase,
@@ -149,8 +138,8 @@ class Reader:
             cursor=control.cursor if control is not None else counters["frames"],
             speed_asked=control.speed if control is not None else 1.0,
             speed_achieved=control.achieved if control is not None else 1.0,
-            lateness_p50_ns=p50,
-            lateness_p99_ns=p99,
+            lateness_p50_ns=reckoned.lateness[0],
+            lateness_p99_ns=reckoned.lateness[1],
             rates=MappingProxyType(rates),
             counters=MappingProxyType(counters),
             drops=MappingProxyType(self._drops(counters)),
@@ -160,25 +149,25 @@ class Reader:
                 counters["hiccup_longest_ns"],
                 counters["hiccup_total_ns"] / watched if watched else 0.0,
             ),
-            stages=self._latency(now, phase, histograms),
+            stages=reckoned.stages,
             channels=self._channels(),
             lines=lines,
             gaps=gaps,
             gaps_total=gaps_total,
             gaps_lost=int(words[t.GAPS_LOST]),
             book=book,
-            instruments=tuple(instruments),
-            states=MappingProxyType(self._books.states()),
+            instruments=instruments,
+            states=MappingProxyType(states),
             log=tuple(self._log[-LOG:]),
             rate_history=tuple(self._history),
             others=beside,
-            budget=_budget(histograms),
-            ticks=self._ticks.see(now, position, histograms, counters, gaps_total),
+            budget=reckoned.budget,
+            ticks=reckoned.ticks,
             sender=_sender(control) if control is not None else None,
             switches=self._switched(position),
             processes=self._processes(now),
             cores=MappingProxyType(self._busy[1]),
-            lags=self._skew.look(),
+            lags=reckoned.lags,
             worst=self._worst.look(),
             gate=look(words, control.words, self._names, instruments) if control is not None else GateView(),
             loads=self._loads.look(seconds),
@@ -253,22 +242,6 @@ class Reader:
         base = t.ANOMALY_BASE
         return {name: int(self._words[base + i]) for i, name in enumerate(self._names.anomalies)}
 
-    def _latency(self, now: int, phase: Phase, histograms: Mapping[str, Histogram]) -> tuple[Stage, ...]:
-        """Reckon the stages while the run goes on only as often as anybody could read them; what ended is exact."""
-        if now - self._stages_at > STAGES_NS or phase is not Phase.RUNNING:
-            self._stages_at = now
-            self._latest_stages = tuple(self._stage(name, title, histograms[name]) for name, title in t.STAGES)
-        return self._latest_stages
-
-    def _stage(self, name: str, title: str, histogram: Histogram) -> Stage:
-        known = self._stages.get(name)
-        if known is None or known.count != histogram.count:
-            p50, p90, p99, p999 = histogram.percentiles(50, 90, 99, 99.9)
-            buckets = tuple(histogram.buckets(BUCKETS))
-            known = Stage(name, title, histogram.count, p50, p90, p99, p999, histogram.highest, buckets)
-            self._stages[name] = known
-        return known
-
     def _processes(self, now: int) -> tuple[ProcessView, ...]:
         pids = {"replayer": int(self._control.words[c.REPLAYER_PID])} if self._control is not None else {}
         pids |= {"receiver": int(self._words[t.PID]), "terminal": os.getpid()}
@@ -324,52 +297,6 @@ class Reader:
                 )
             )
         return tuple(views)
-
-    def _gaps(self, position: int) -> tuple[GapView, ...]:
-        total = int(self._words[t.GAPS])
-        views = []
-        rows = self._words[t.GAP_BASE : t.GAP_BASE + t.GAP_ROWS * t.GAP_WORDS].reshape(t.GAP_ROWS, -1).tolist()
-        for number in range(max(0, total - t.GAP_ROWS), total):
-            place = number % t.GAP_ROWS
-            row = rows[place]
-            if row[t.GAP_UNITS] == 0:  # joined to another
-                continue
-            known = self._gap_views[place]
-            if known is None or known[0] != row or not row[t.GAP_CLOSED]:
-                view = self._gap(row, self._names.outcome(row[t.GAP_OUTCOME]), position)
-                known = self._gap_views[place] = (row, view)
-            view = known[1]
-            views.append(view)
-            if number >= self._gaps_seen:
-                level = "warning" if view.outcome == "lost" else "info"
-                text = f"{view.channel}: gap {view.first}-{view.last} {view.outcome}"
-                self._log.append(LogLine(view.detected_ns, level, text))
-        self._gaps_seen = total
-        self._log = self._log[-LOG:]
-        holes = []
-        for number in range(int(self._words[t.GAPS_OPEN])):
-            base = t.OPEN_BASE + number * t.GAP_WORDS
-            row = [int(value) for value in self._words[base : base + t.GAP_WORDS]]
-            holes.append(self._gap(row, "asked" if row[t.GAP_ATTEMPTS] else "open", position))
-        return (*holes, *reversed(views))
-
-    def _gap(self, row: list[int], outcome: str, position: int) -> GapView:
-        return GapView(
-            channel=self._names.channel(row[t.GAP_CHANNEL]),
-            epoch=row[t.GAP_EPOCH],
-            first=row[t.GAP_FIRST],
-            last=row[t.GAP_LAST],
-            outcome=outcome,
-            detected_ns=row[t.GAP_DETECTED],
-            open_ns=max(0, (row[t.GAP_CLOSED] or position) - row[t.GAP_DETECTED]),
-            units=row[t.GAP_UNITS],
-            attempts=row[t.GAP_ATTEMPTS],
-        )
-
-
-def _budget(histograms: Mapping[str, Histogram]) -> tuple[PartView, ...]:
-    parts = budget(histograms).parts
-    return tuple(PartView(part.name, title(part.name), part.a_frame, part.share) for part in parts)
 
 
 def _sender(control: Control) -> SenderView:

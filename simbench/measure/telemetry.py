@@ -231,6 +231,12 @@ def counter(name: str) -> int:
     return COUNTER_BASE + COUNTER_NAMES.index(name)
 
 
+def counters(words: Words) -> dict[str, int]:
+    """Return every named counter."""
+    values = words[COUNTER_BASE : COUNTER_BASE + len(COUNTER_NAMES)].tolist()
+    return dict(zip(COUNTER_NAMES, values, strict=True))
+
+
 def stage(name: str) -> int:
     """Return the first word of a stage's histogram."""
     return STAGE_BASE + [key for key, _ in STAGES].index(name) * HISTOGRAM
