@@ -390,6 +390,11 @@ def verify(**arguments: Any) -> int:
 @CAPTURE
 @FEED
 @click.option("--checkpoints", type=click.IntRange(1), default=16, show_default=True)
+@click.option(
+    "--into", type=PATH, help="New folder for the feed's frames between --from and --to, and what they expect."
+)
+@click.option("--from", "start", help="With --into: recorded time, as for run; books of a receiver that joins there.")
+@click.option("--to", "stop", help="With --into: recorded time.")
 def golden(**arguments: Any) -> int:
     """Write or refresh a golden folder's expectation; refuses where engine and reference book differ."""
     from simbench.commands.golden import golden as command

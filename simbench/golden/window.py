@@ -1,7 +1,8 @@
-"""A golden of what somebody looks at: a capture up to a time, its feed and its expectation, in a folder of its own.
+"""A golden of what somebody looks at: frames of a capture, its feed and its expectation, in a folder of its own.
 
-Books are made of everything before, so the new capture begins where the old one does: with the frames of the feed, as
-they were captured. It is cut in a process of its own, which a terminal can start beside a run.
+The frames of the feed are kept as they were captured. Books are made of everything before, so the new capture begins
+where the old one does, unless a beginning is asked for: then what must come out are the books of a receiver that joins
+there, knowing nothing. A terminal cuts in a process of its own, beside a run.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from simbench.capture.reader import Capture
 
 CHECKPOINTS: Final = 16
+FOREVER: Final = (1 << 63) - 1  # ns
 USAGE: Final = 2  # exit code of what cannot be done
 
 
@@ -39,12 +41,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         feed: text of its feed.toml.
         until_ns: recorded time; frames that are later are left out.
         folder: new; made by this.
+        since_ns: recorded time; frames that are earlier are left out; 0 none.
     """
 
     capture: str
     feed: str
     until_ns: int
     folder: str
+    since_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,14 @@ class Cut:
     last_ns: int
 
 
-def cut(config: Config) -> Cut:
+def cut(config: Config, checkpoints: int = CHECKPOINTS, *, schema: Path | None = None, checksum: str = "auto") -> Cut:
     """Write the folder; nothing is left of it where that fails.
+
+    Args:
+        config: what is to be cut.
+        checkpoints: moments on the way at which books are compared as well.
+        schema: SBE schema of the user's own.
+        checksum: what a wrong one means: auto, verify, ignore.
 
     Raises:
         SimbenchError: it is there already, the disk is full, there is nothing to cut, or the books would be empty.
@@ -69,9 +79,9 @@ def cut(config: Config) -> Cut:
     part = folder.with_name(f".{folder.name}.part")
     try:
         part.mkdir(parents=True)
-        done = _frames(open_capture(config.capture), feed, config.until_ns, part / "capture.pcap")
+        done = _frames(open_capture(config.capture), feed, config, part / "capture.pcap")
         (part / "feed.toml").write_text(dump(feed), encoding="utf-8")
-        write(part, CHECKPOINTS)
+        write(part, checkpoints, schema=schema, checksum=checksum)
         part.rename(folder)
     except FileExistsError:
         raise SimbenchError(f"{folder} is being written already, or {part} is left of an attempt") from None
@@ -91,8 +101,8 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _frames(capture: Capture, feed: Feed, until_ns: int, path: Path) -> Cut:
-    """Copy the frames of a feed up to a time, in the order of the file."""
+def _frames(capture: Capture, feed: Feed, config: Config, path: Path) -> Cut:
+    """Copy the frames of a feed that are wanted, in the order of the file."""
     ends = endpoints(feed)
     if any(end.interface is not None or end.capture is not None for end in ends):
         raise SimbenchError("lines that are told apart by interface or capture cannot be cut into one pcap")
@@ -107,7 +117,8 @@ def _frames(capture: Capture, feed: Feed, until_ns: int, path: Path) -> Cut:
             if len(flows) > len(wanted):
                 wanted = np.array([choose(flow) for flow in flows], np.bool_)
             frames = block.frames
-            kept = frames[(frames["flow"] >= 0) & (frames["stamp"] <= until_ns)]
+            within = (frames["stamp"] >= config.since_ns) & (frames["stamp"] <= config.until_ns)
+            kept = frames[(frames["flow"] >= 0) & within]
             kept = kept[wanted[kept["flow"]]]
             if len(kept) == 0:
                 continue
@@ -115,11 +126,13 @@ def _frames(capture: Capture, feed: Feed, until_ns: int, path: Path) -> Cut:
             if len(links) > 1:
                 raise SimbenchError("a capture of several link types cannot be cut into one pcap")
             writer.write(kept["stamp"], block.data, kept["offset"], kept["captured"], kept["wire"])
-            first_ns = first_ns or int(kept["stamp"][0])
+            first_ns = min(first_ns or FOREVER, int(kept["stamp"].min()))
             last_ns = max(last_ns, int(kept["stamp"].max()))
             count += len(kept)
     if count == 0:
-        raise SimbenchError("there is no frame of the feed up to that time")
+        raise SimbenchError(
+            "there is no frame of the feed " + ("in that time" if config.since_ns else "up to that time")
+        )
     return Cut(count, first_ns, last_ns)
 
 

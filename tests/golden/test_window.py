@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from small_feeds import rebuilt
 
 from simbench.capture.writer import PcapWriter
+from simbench.cli import cli
 from simbench.errors import SimbenchError
 from simbench.feed.definition import dump
 from simbench.golden.check import check
@@ -108,3 +110,42 @@ def test_a_process_of_its_own_says_what_it_did(itch: Path, tmp_path: Path) -> No
     assert again.returncode == 2
     assert again.stderr.decode().count("\n") == 1
     assert "exists already" in again.stderr.decode()
+
+
+@pytest.mark.parametrize("fixture", ["itch", "mdp3"])
+def test_a_window_with_a_beginning_is_of_a_receiver_that_joins_there(
+    fixture: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Verify passes, there is no gap where it begins, and what came before is neither there nor known."""
+    capture = request.getfixturevalue(fixture)
+    first = msgspec.structs.replace(half(capture, tmp_path / "first", 0.3), folder=str(tmp_path / "first"))
+    whole = half(capture, tmp_path / "whole", 0.6)
+    joined = msgspec.structs.replace(whole, folder=str(tmp_path / "joined"), since_ns=first.until_ns + 1)
+    counts = [cut(config) for config in (first, whole, joined)]
+    assert [(name, lines) for name, lines in check(tmp_path / "joined", ["ring"]) if lines] == []
+    assert counts[0].frames + counts[2].frames == counts[1].frames
+    assert counts[0].last_ns < joined.since_ns <= counts[2].first_ns
+    found, everything = (rebuilt(tmp_path / name / "capture.pcap") for name in ("joined", "whole"))
+    assert found["books"] != everything["books"]
+    assert all(not channel["gaps"] for channel in found["channels"])
+
+
+def test_a_window_of_a_real_capture_is_cut(cme: Path, tmp_path: Path) -> None:
+    """Its instruments are joined in the middle of their levels."""
+    since = half(cme, tmp_path / "mine", 0.5).until_ns
+    cut(msgspec.structs.replace(half(cme, tmp_path / "mine", 0.95), since_ns=since))
+    assert [(name, lines) for name, lines in check(tmp_path / "mine", ["ring"]) if lines] == []
+
+
+def test_a_window_can_be_cut_from_the_command_line(itch: Path, tmp_path: Path) -> None:
+    """The times are those of run; without a folder of its own there is nowhere to put it."""
+    words = ["golden", str(itch), "--from", "+0.2", "--to", "+0.6"]
+    with pytest.raises(SimbenchError, match="--into FOLDER"):
+        CliRunner().invoke(cli, words, catch_exceptions=False)
+    done = CliRunner().invoke(cli, [*words, "--into", str(tmp_path / "mine"), "--checkpoints", "3"])
+    assert done.exit_code == 0, done.output
+    expected = load(tmp_path / "mine")
+    first, last = (int(expected["capture"][name]) for name in ("first_ns", "last_ns"))
+    begin = open_source(itch).first_ns
+    assert begin + 200_000_000 <= first < last <= begin + 600_000_000
+    assert len(expected["checkpoints"]) <= 3

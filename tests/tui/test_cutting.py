@@ -9,7 +9,7 @@ from moments import moment
 from simbench_tui import cutting
 from simbench_tui.cutting import Cutter
 from simbench_tui.golden_dialog import GoldenDialog
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from simbench.feed.definition import dump
 from simbench.golden.check import check
@@ -65,6 +65,34 @@ async def test_the_end_of_a_window_is_where_it_is_cut(make_app: Callable[..., Be
         await pilot.press("G")
         assert isinstance(app.screen, GoldenDialog)
         assert app.screen._until_ns == moment().position_ns - 5
+
+
+async def test_the_beginning_of_a_window_can_be_chosen(
+    make_app: Callable[..., BenchApp], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By arrow or click; the capture's is what is marked at first, and the only one where nothing lies between."""
+    asked: list[tuple[Path, int, int]] = []
+    monkeypatch.setattr(Cutter, "start", lambda _self, *what: asked.append(what) or "")
+    now = moment().position_ns
+    app = make_app()
+    async with app.run_test() as pilot:
+        app.sample()
+        app._look = app._look.__class__(window=(now - 9, now - 5))
+        for keys, clicked in ((), None), (("down",), None), (("down", "up"), None), ((), 1):
+            await pilot.press("G")
+            app.screen.query_one(Input).value = "mine"
+            await pilot.press(*keys)
+            if clicked is None:
+                await pilot.press("enter")
+            else:
+                await pilot.click("#golden-since", offset=(3, clicked))
+            await pilot.pause()
+        app._look = app._look.__class__(window=(now, None))
+        await pilot.press("G")
+        assert app.screen.query_one(OptionList).option_count == 1
+        await pilot.press("down", "escape")
+    first, last = now - 9, now - 5
+    assert asked == [(tmp_path / "mine", last, since) for since in (0, first, 0, first)]
 
 
 async def test_where_there_is_no_capture_it_is_told(make_app: Callable[..., BenchApp]) -> None:

@@ -384,13 +384,15 @@ class BenchApp(App[None]):
             self._say("there is no capture here that a golden could be cut from", "warning")
             return
         window = self._look.window
-        until = window[1] if window is not None and window[1] is not None else shown.position_ns
+        since, end = window if window is not None else (0, None)
+        until = shown.position_ns if end is None else end
 
-        def named(name: str | None) -> None:
-            if name:
-                self._say(self._cutter.start(self._folder / name, until), "information")
+        def named(wanted: tuple[str, int] | None) -> None:
+            if wanted is not None:
+                name, first = wanted
+                self._say(self._cutter.start(self._folder / name, until, first), "information")
 
-        self.push_screen(GoldenDialog(until, file_name(replace(shown, position_ns=until), "golden")), named)
+        self.push_screen(GoldenDialog(until, file_name(replace(shown, position_ns=until), "golden"), since), named)
 
     def action_help(self) -> None:
         """Explain keys and figures."""

@@ -40,11 +40,11 @@ class Cutter:
         """Whether there is a capture to cut."""
         return bool(self._capture)
 
-    def start(self, folder: Path, until_ns: int) -> str:
-        """Begin to write a folder with the capture up to a recorded time; return what to tell the user."""
+    def start(self, folder: Path, until_ns: int, since_ns: int = 0) -> str:
+        """Begin to write a folder with the capture between two recorded times; return what to tell the user."""
         if self._thread is not None and self._thread.is_alive():
             return "one golden is being written; wait until it is done"
-        config = Config(self._capture, self._feed, until_ns, str(folder))
+        config = Config(self._capture, self._feed, until_ns, str(folder), since_ns)
         self._process = subprocess.Popen(
             COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )

@@ -168,7 +168,7 @@ KEYS: Final = (
         "G",
         "golden",
         "Save as a golden capture",
-        "Write the capture up to here, or to the window's end, with its expectation to a new folder.",
+        "Write the capture up to here, or the looped window, with its expectation to a new folder.",
     ),
     Key("t", "colours", "t", "theme", "Next theme", "Night, day, or clear for every colour vision."),
     Key(
