@@ -64,17 +64,17 @@ class Books:
         beside = (found[index] for index in others)
         return (None if chosen is None else found[chosen]), tuple(book for book in beside if book is not None)
 
-    def directory(self, now: int, *, moving: bool) -> tuple[tuple[InstrumentRow, ...], dict[str, int]]:
+    def directory(self, now: int, *, afresh: bool) -> tuple[tuple[InstrumentRow, ...], dict[str, int]]:
         """Return the most active instruments, at most LISTED, and how many are in each state that any is in.
 
-        While there will be another moment they are those of at most PACE_NS ago, unless there are new instruments.
+        They are those of at most PACE_NS ago, unless there are new instruments.
 
         Args:
             now: CLOCK_MONOTONIC.
-            moving: whether there will be another moment.
+            afresh: look again in any case.
         """
         rows = self._directory()
-        if now - self._looked > PACE_NS or not moving or len(rows) != self._counted:
+        if now - self._looked > PACE_NS or afresh or len(rows) != self._counted:
             order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:LISTED]
             listed = zip(order.tolist(), rows[order].tolist(), strict=True)
             self._rows = tuple(self._instrument(*each) for each in listed)

@@ -112,9 +112,8 @@ class Reader:
         position = control.replay_ns if control is not None else int(words[t.REPLAY_NOW])
         seconds = (now - self._taken) / 1e9 if self._taken else 0.0
         phase, reason = self._where(now)
+        instruments, states = self._books.directory(now, afresh=phase is not self._phase)
         self._note(phase, reason, position)
-        moving = phase is Phase.RUNNING
-        instruments, states = self._books.directory(now, moving=moving)
         if instrument_index is None and instruments:
             instrument_index = instruments[0].index
         gaps, told = self._gaps.look(position)
@@ -124,9 +123,10 @@ class Reader:
         gaps_total = int(words[t.GAPS_LOST] + words[t.GAPS_FILLED] + words[t.GAPS_OPEN])
         book, beside = self._books.look(instrument_index, others, now, level)
         self._taken = now
-        self._history = [*self._history, rates["messages"]][-HISTORY:]
+        if phase is Phase.RUNNING:
+            self._history = [*self._history, rates["messages"]][-HISTORY:]
         started = int(words[t.STARTED])
-        reckoned = self._reckoning.see(now, position, counters, gaps_total, moving=moving)
+        reckoned = self._reckoning.see(now, position, counters, gaps_total, phase)
         watched = counters["watched_ns"]
         return Snapshot(
             phase=phase,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from simbench.measure import telemetry as t
 from simbench.measure.budget import budget, title
 from simbench.measure.skew import Skew
-from simbench.measure.snapshot import LagView, PartView, Stage, Tick
+from simbench.measure.snapshot import LagView, PartView, Phase, Stage, Tick
 from simbench.measure.ticks import Ticks
 
 if TYPE_CHECKING:
@@ -59,24 +59,26 @@ class Reckoning:
         self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
         self._latest: Reckoned | None = None
         self._at = 0
+        self._phase = Phase.STARTING
 
-    def see(self, now: int, position: int, counters: Mapping[str, int], gaps: int, *, moving: bool) -> Reckoned:
-        """Return the figures, new ones when it is time for them.
+    def see(self, now: int, position: int, counters: Mapping[str, int], gaps: int, phase: Phase) -> Reckoned:
+        """Return the figures, new ones when it is time for them, or the run has just begun to stand or to go on.
 
         Args:
             now: CLOCK_MONOTONIC.
             position: recorded time of the replay.
             counters: of the run.
             gaps: found since the start.
-            moving: whether there will be another moment; of what stands still the figures are exact.
+            phase: of the run.
         """
-        if self._latest is None or now - self._at > PACE_NS or not moving:
+        if self._latest is None or now - self._at > PACE_NS or phase is not self._phase:
             histograms = t.histograms(self._words)
-            self._at = now
+            self._at, self._phase = now, phase
+            stands = phase is not Phase.RUNNING
             self._latest = Reckoned(
                 stages=tuple(self._stage(name, words, histograms[name]) for name, words in t.STAGES),
                 budget=_budget(histograms),
-                ticks=self._ticks.see(now, position, histograms, counters, gaps),
+                ticks=self._ticks.see(now, position, histograms, counters, gaps, last=stands),
                 lags=self._skew.look(),
                 lateness=self._lateness(),
             )

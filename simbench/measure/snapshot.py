@@ -456,7 +456,7 @@ class Snapshot:
         drops: by cause.
         anomalies: of the books, by name.
         hiccups: (count, longest ns, share of time lost) of the receiving core.
-        rate_history: messages per second, one value an interval, oldest first, at most 120.
+        rate_history: messages per second, one value an interval of running, oldest first, at most 120.
         instruments: the most active first, at most 200.
         states: how many instruments are in each state, of those that the directory has room for.
         others: books that were asked for beside the chosen one, in that order; those that are not there yet left out.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-LAYOUT: Final = 0x73696D62_0000_0006  # "simb" and the version
+LAYOUT: Final = 0x73696D62_0000_0007  # "simb" and the version
 
 # Head.
 VERSION: Final = 0
@@ -43,6 +43,7 @@ GAPS_OPEN: Final = 13  # rows of the open holes
 REFRESHED: Final = 14  # the writer's own: where the directory is refreshed next
 LAGGED: Final = 20  # likewise: the line whose lags are refreshed next
 QUEUES: Final = 21  # of a receiver on several: rows filled
+STAY: Final = 22  # by the session: whether a receiver that has ended stays, for books to be looked at
 # The gate, of a receiver that has one; how it stands is in the control block.
 GATE_CAUSE: Final = 15  # what it waits for, or waited for: of gating.WAYS
 GATE_CHANNEL: Final = 16  # whose message it let through last; -1 none

@@ -17,7 +17,7 @@ TICKS: Final = 120
 
 
 class Ticks:
-    """Cuts what only grows into intervals; each is at least TICK_NS long, and says how long it was."""
+    """Cuts what only grows into intervals of running; each is TICK_NS long or more, but for the last before a rest."""
 
     def __init__(self) -> None:
         self._at = 0
@@ -26,7 +26,14 @@ class Ticks:
         self._ticks: tuple[Tick, ...] = ()
 
     def see(
-        self, now: int, position: int, histograms: Mapping[str, Histogram], counters: Mapping[str, int], gaps: int
+        self,
+        now: int,
+        position: int,
+        histograms: Mapping[str, Histogram],
+        counters: Mapping[str, int],
+        gaps: int,
+        *,
+        last: bool = False,
     ) -> tuple[Tick, ...]:
         """Return the intervals up to now, oldest first.
 
@@ -36,8 +43,10 @@ class Ticks:
             histograms: of all stages by name, copies that do not move any more.
             counters: of the run.
             gaps: found since the start.
+            last: whether the run stands: the interval ends here, and the next one begins when it goes on.
         """
-        if self._at and now - self._at < TICK_NS:
+        early = now - self._at < TICK_NS and not last
+        if early if self._at else last:
             return self._ticks
         counts = (counters["hiccups"], counters["hiccup_total_ns"], gaps)
         if self._at:
@@ -51,7 +60,7 @@ class Ticks:
                 gaps=found,
             )
             self._ticks = (*self._ticks, tick)[-TICKS:]
-        self._at, self._before, self._counts = now, histograms, counts
+        self._at, self._before, self._counts = 0 if last else now, histograms, counts
         return self._ticks
 
     def _between(self, histograms: Mapping[str, Histogram]) -> dict[str, tuple[int, int, int, int]]:

@@ -7,7 +7,8 @@ import gc
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -18,13 +19,16 @@ from simbench.replay.squeeze import Window, pace, squeeze
 from simbench.wire.spec import WireSpec  # noqa: TC001 - msgspec reads the annotation when it decodes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from numpy.typing import NDArray
 
     from simbench.receive.worker import Worker
     from simbench.wire.contract import ReceiverEnd
+
+
+STAY_S: Final = 0.05  # between two publications after the end
 
 
 class ReceiverConfig(msgspec.Struct, frozen=True):
@@ -86,16 +90,28 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     try:
         config = msgspec.json.decode(_read(int(sys.argv[1])), type=ReceiverConfig)
-        found = receive_several(config, lambda: stopped) if config.cpus else receive(config, lambda: stopped)
+        take = receive_several if config.cpus else receive
+        found, publish = take(config, lambda: stopped)
         _write(config.result_fd, msgspec.json.encode(found))
+        stay(config, publish, lambda: stopped)
     except SimbenchError as error:
         sys.exit(_complain(str(error)))
     except (OSError, MemoryError) as error:
         sys.exit(_complain(f"receiver: {error}"))
 
 
-def receive(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
-    """Open the wire, receive until the end, return the result."""
+def stay(config: ReceiverConfig, publish: Callable[[], None], stopped: Callable[[], bool]) -> None:
+    """Go on publishing the books that somebody looks at, until nobody does: what was received may be looked through."""
+    from simbench.measure import telemetry as t
+
+    telemetry, pause = t.attach(config.telemetry_fd), threading.Event()
+    while telemetry[t.STAY] and not stopped():
+        publish()
+        pause.wait(STAY_S)
+
+
+def receive(config: ReceiverConfig, stopped: Callable[[], bool]) -> tuple[dict[str, Any], Callable[[], None]]:
+    """Open the wire, receive until the end, return the result, and what publishes the books again."""
     from simbench.feed.definition import parse
     from simbench.feed.sequencer import Settings
     from simbench.measure import telemetry as t
@@ -155,11 +171,11 @@ def receive(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
         }
         if client is not None:
             found["recovery"] = client.report()
-        return {**found, **_proof(config, worker.traced())}
+        return {**found, **_proof(config, worker.traced())}, worker.publish
 
 
-def receive_several(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
-    """Open the wire's queues, receive with a thread for each until the end, return the result."""
+def receive_several(config: ReceiverConfig, stopped: Callable[[], bool]) -> tuple[dict[str, Any], Callable[[], None]]:
+    """Likewise, the wire's queues with a thread for each."""
     from simbench.feed.definition import parse
     from simbench.measure import telemetry as t
     from simbench.receive import live
@@ -206,7 +222,7 @@ def receive_several(config: ReceiverConfig, stopped: Any) -> dict[str, Any]:
         gc.disable()  # as for one
         several.run(stopped)
         known = {"truncated": False, "backward_stamps": 0, "first_ns": str(config.first_ns), "notes": []}
-        return {**several.report(known), **_proof(config, several.traced())}
+        return {**several.report(known), **_proof(config, several.traced())}, several.publish
 
 
 def _proof(config: ReceiverConfig, traced: NDArray[np.int64]) -> dict[str, Any]:

@@ -162,6 +162,12 @@ class Several:
         self._whole.gather()
         self._telemetry[t.STATE] = t.ENDED
 
+    def publish(self) -> None:
+        """Publish everything, while no loop runs."""
+        for worker in self.workers:
+            worker.publish()
+        self._whole.gather()
+
     def report(self, capture: dict[str, Any]) -> dict[str, Any]:
         """Return what was found, in the shape of one receiver's, and what each queue had of it.
 

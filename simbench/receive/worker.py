@@ -324,16 +324,17 @@ class Worker:
         while self.receiver.finish() == STOPPED:
             pass
         self.refresh()
-        self._publish()
+        self.publish()
         self._telemetry[t.STATE] = t.ENDED
         self._control[c.RECEIVER_DONE] = 1
 
     def _publish_held(self) -> None:
         """Publish while the loop stands, and say that it is alive."""
-        self._publish()
+        self.publish()
         self._control[c.RECEIVER_BEAT] = time.monotonic_ns()
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Publish everything, while the loop stands."""
         from simbench.receive.publish import publish, publish_lags
 
         receiver, state = self.receiver, self.receiver.state

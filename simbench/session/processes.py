@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 GRACE_S: Final = 10.0  # for a process that was told to end
 LOOK_S: Final = 0.05
+SOON_S: Final = 0.01  # between looks at what is about to end
 TITLES: Final = {"replay": "replayer", "receive": "receiver"}
 
 
@@ -102,12 +103,17 @@ class Processes:
         """Tell whether the run goes on; a process that ended as it should not have is noted as a failure."""
         for name, child in self._children.items():
             status = child.poll()
-            if status not in {None, 0} and not self._failure:
+            if status not in {None, 0} and not self._failure and not self._over(name):
                 self._failure = self._reason(name, status)
                 if self._reader is not None:
                     self._reader.fail(self._failure)
                 self.stop()
         return any(child.poll() is None for child in self._children.values())
+
+    def _over(self, name: str) -> bool:
+        """Tell whether a process has done all that it had to do, however it ended: its result is written."""
+        done = name == "receive" and self.telemetry[telemetry.STATE] == telemetry.ENDED
+        return bool(done and os.fstat(self._results[name]).st_size)
 
     def _informed(self, reader: Reader) -> Reader:
         """Keep a reader and return it, told of what failed before there was one."""
@@ -164,7 +170,9 @@ class Processes:
             SimbenchError: one of them failed; with its reason.
         """
         while self.running():
-            self.wait(1.0)
+            if self.telemetry[telemetry.STATE] == telemetry.ENDED:
+                self.telemetry[telemetry.STAY] = 0
+            time.sleep(SOON_S)
         self.running()
         if self._failure:
             raise SimbenchError(self._failure)
@@ -174,7 +182,10 @@ class Processes:
         raw = os.pread(fd, os.fstat(fd).st_size, 0)
         if not raw:
             raise SimbenchError(self._reason(name, self._children[name].poll()))
-        return msgspec.json.decode(raw, type=dict[str, Any])
+        try:
+            return msgspec.json.decode(raw, type=dict[str, Any])
+        except msgspec.DecodeError:  # killed while it wrote
+            raise SimbenchError(self._reason(name, self._children[name].poll())) from None
 
     def close(self) -> None:
         """End the processes and give everything back; harmless when repeated."""
@@ -182,6 +193,7 @@ class Processes:
             return
         self._closed = True
         if self._children:
+            self.telemetry[telemetry.STAY] = 0
             self.stop()
         deadline = time.monotonic() + GRACE_S
         for child in self._children.values():

@@ -10,6 +10,7 @@ from simbench.feed.definition import joined
 from simbench.measure import stamps
 from simbench.measure.background import FaultSpan, HostLine, QueueLine
 from simbench.measure.snapshot import RunInfo
+from simbench.measure.telemetry import STAY
 from simbench.recovery.udp import bind, where
 from simbench.replay import gating
 from simbench.replay.control import LOOPS, SPEED, Control, parse_speed
@@ -102,6 +103,7 @@ class Session(Processes):
     def start(self) -> None:
         """Start both processes; the first frame goes out when the receiver is ready."""
         sender, receiver = cores() if self.plan.pinned else (None, None)
+        self.telemetry[STAY] = self.plan.watched
         shared = (self.control.fd, self._side_fd)
         config = self._receiver_config(receiver, self.result_memory("receive"))
         mine = (*shared, self._telemetry_fd, self._results["receive"])

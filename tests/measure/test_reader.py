@@ -307,6 +307,33 @@ def test_ticks_say_what_happened_within_each(words: Words) -> None:
     assert {name: (count, highest) for name, (count, _, _, highest) in tick.stages.items()} == {"app_book": (3, 700)}
 
 
+def test_an_interval_ends_where_the_run_begins_to_stand(words: Words) -> None:
+    """However short it is; while it stands there are none, and the next one begins when it goes on."""
+    ticks = Ticks()
+    counters = dict.fromkeys(t.COUNTER_NAMES, 0)
+    assert ticks.see(1, 5, t.histograms(words), counters, 0, last=True) == ()
+    ticks.see(2, 5, t.histograms(words), counters, 0)
+    ticks.see(9, 6, t.histograms(words), counters, 0, last=True)
+    stood = ticks.see(9 + 5 * TICK_NS, 6, t.histograms(words), counters, 0, last=True)
+    assert [tick.span_ns for tick in stood] == [7]
+    ticks.see(9 + 6 * TICK_NS, 6, t.histograms(words), counters, 0)
+    found = ticks.see(9 + 7 * TICK_NS, 7, t.histograms(words), counters, 0)
+    assert [tick.span_ns for tick in found] == [7, TICK_NS]
+
+
+def test_time_stands_when_the_run_has_ended(words: Words, reader: Reader) -> None:
+    """The rate's course and the intervals of latency are what they were; the last figures are exact."""
+    for _ in range(3):
+        reader.snapshot()
+    record(words, t.stage("app_book"), 100)
+    words[t.STATE] = t.ENDED
+    ended = reader.snapshot()
+    later = reader.snapshot()
+    assert len(ended.rate_history) == len(later.rate_history) == 3
+    assert next(stage for stage in ended.stages if stage.name == "app_book").count == 1
+    assert later.ticks == ended.ticks
+
+
 def test_processes_of_the_run_are_told_with_their_share_of_a_core(words: Words, reader: Reader) -> None:
     """This one is among them; a process that is gone has a share below nought."""
     child = os.posix_spawn("/bin/true", ["true"], {})

@@ -57,11 +57,12 @@ def test_the_touch_is_of_direct_levels_that_are_known() -> None:
 def test_quotes_begin_anew_with_another_instrument() -> None:
     """And stay where no book came."""
     quotes = Quotes()
-    first = quotes.see(book(0))
+    first = quotes.see(book(0), 5)
     assert first == (Quote(2 * TICK, imbalance(book(0))),)
-    assert quotes.see(None) == first
-    assert len(quotes.see(book(0))) == 2
-    assert len(quotes.see(book(1))) == 1
+    assert quotes.see(None, 6) == first
+    assert len(quotes.see(book(0), 7)) == 2
+    assert len(quotes.see(book(0), 7)) == 2  # time stands
+    assert len(quotes.see(book(1), 7)) == 1
 
 
 @given(st.integers(0, 40), st.integers(1, 200), st.integers(2, 20))

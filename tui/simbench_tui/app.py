@@ -164,7 +164,7 @@ class BenchApp(App[None]):
         self._replay.hear(snapshot)
         self._look = replace(
             self._look,
-            quotes=self._quotes.see(snapshot.book),
+            quotes=self._quotes.see(snapshot.book, snapshot.position_ns),
             errand=self._replay.words,
             window=self._replay.window,
         )

@@ -28,7 +28,7 @@ class History(Pane):
         """Now and the peak in view."""
         values = snapshot.rate_history
         peak = rate(max(values, default=0.0), 6)
-        return f"now {rate(values[-1] if values else 0.0, 6)} {self.glyphs.dot} peak {peak}"
+        return f"now {rate(snapshot.rates.get('messages', 0.0), 6)} {self.glyphs.dot} peak {peak}"
 
     def paint(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """The area, and its scale at the left."""

@@ -37,13 +37,19 @@ class Quotes:
 
     def __init__(self) -> None:
         self._index: int | None = None
+        self._at = 0
         self._quotes: tuple[Quote, ...] = ()
 
-    def see(self, book: BookView | None) -> tuple[Quote, ...]:
-        """Take note of a snapshot's book and return the last of them, oldest first."""
+    def see(self, book: BookView | None, at_ns: int) -> tuple[Quote, ...]:
+        """Take note of a snapshot's book at this recorded time and return the last of them, oldest first.
+
+        While time stands there is one of that time, the latest.
+        """
         if book is None:
             return self._quotes
         if book.index != self._index:
             self._index, self._quotes = book.index, ()
-        self._quotes = (*self._quotes, Quote(spread(book), imbalance(book)))[-QUOTES:]
+        before = self._quotes[:-1] if at_ns == self._at else self._quotes
+        self._quotes = (*before, Quote(spread(book), imbalance(book)))[-QUOTES:]
+        self._at = at_ns
         return self._quotes
