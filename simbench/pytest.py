@@ -61,7 +61,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collect a capture under one of the folders that were named."""
     if not any(file_path.is_relative_to(folder) for folder in _folders(parent.config)):
         return None
-    from simbench.golden.folder import NAMES, capture_of
+    from simbench.capture.folder import NAMES, capture_of
 
     if file_path.name not in NAMES or capture_of(file_path.parent) != file_path:
         return None
@@ -114,7 +114,7 @@ class CaptureItem(pytest.Item):
         folder = self.path.parent
         with _quiet():
             from simbench.golden.check import check
-            from simbench.golden.folder import EXPECTED
+            from simbench.golden.expectation import EXPECTED
 
             if not (folder / EXPECTED).is_file():
                 self.user_properties.append((UNPROVEN, str(folder)))
@@ -158,7 +158,7 @@ def feed_replay() -> Callable[..., dict[str, Any]]:
             from simbench.api import open as open_capture
             from simbench.session import run_quietly
 
-            source = open_capture(_capture(path), feed=feed, protocol=protocol, schema=schema, checksum=checksum)
+            source = open_capture(Path(path), feed=feed, protocol=protocol, schema=schema, checksum=checksum)
             return run_quietly(source, wire=wire, speed=str(speed), **plan)
 
     return replay
@@ -172,7 +172,7 @@ def golden_book() -> Callable[..., Outcome]:
         with _quiet():
             from simbench.api import book
 
-            return book(_capture(path), **options)
+            return book(path, **options)
 
     return build
 
@@ -186,15 +186,9 @@ def _absolute(config: pytest.Config, path: str) -> Path:
 
 
 def _captures(folder: Path) -> Sequence[Path]:
-    from simbench.golden.folder import captures_under
+    from simbench.capture.folder import captures_under
 
     return captures_under(folder) if folder.is_dir() else ()
-
-
-def _capture(path: str | PathLike[str]) -> Path:
-    from simbench.golden.folder import capture_of
-
-    return capture_of(Path(path)) if Path(path).is_dir() else Path(path)
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

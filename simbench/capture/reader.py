@@ -26,6 +26,7 @@ from simbench.capture.block import (
     Interface,
     empty_frames,
 )
+from simbench.capture.folder import capture_of
 from simbench.capture.pcap import MAGIC, PcapScanner
 from simbench.capture.pcapng import PcapngScanner
 from simbench.capture.stream import Stream
@@ -65,10 +66,14 @@ FOREIGN: Final = (
 def open_capture(path: str | PathLike[str]) -> Capture:
     """Open a capture: pcap or pcapng, as it is or compressed by gzip or zstd, told by its content.
 
+    Args:
+        path: of the file, or of a folder with one capture in it.
+
     Raises:
         SimbenchError: there is no such file, or it is not a capture.
     """
-    return Capture(Path(path))
+    place = Path(path)
+    return Capture(capture_of(place) if place.is_dir() else place)
 
 
 class Capture:

@@ -60,7 +60,9 @@ def _snapshots(
 
     source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
     beside = output.parent / "feed.toml"
-    if beside.resolve() in {each.resolve() for each in (capture.parent / "feed.toml", *([feed] if feed else []))}:
+    if beside.resolve() in {
+        each.resolve() for each in (source.capture.path.parent / "feed.toml", *([feed] if feed else []))
+    }:
         raise SimbenchError(
             f"{beside} would be replaced by that of the snapshots; write {output.name} into a new folder"
         )

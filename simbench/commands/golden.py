@@ -33,14 +33,12 @@ def golden(
     compilation.for_building()
     from simbench.feed.definition import dump
     from simbench.golden.expectation import write
-    from simbench.golden.folder import capture_of
     from simbench.receive.offline import open_source
 
-    folder = capture if capture.is_dir() else capture.parent
-    path = capture_of(folder) if capture.is_dir() else capture
-    source = open_source(path, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
+    source = open_source(capture, feed=feed, protocol=protocol, schema=schema, checksum=checksum)
+    folder = source.capture.path.parent
     if into is not None:
-        return _cut(source, path, into, (start, stop), (checkpoints, schema, checksum))
+        return _cut(source, into, (start, stop), (checkpoints, schema, checksum))
     if feed is not None and feed.resolve() != (folder / "feed.toml").resolve():
         shutil.copyfile(feed, folder / "feed.toml")
     elif not (folder / "feed.toml").exists():
@@ -52,7 +50,6 @@ def golden(
 
 def _cut(
     source: Source,
-    capture: Path,
     folder: Path,
     times: tuple[str | None, str | None],
     how: tuple[int, Path | None, str],
@@ -61,7 +58,9 @@ def _cut(
     from simbench.golden.window import FOREVER, Config, cut
 
     since, until = (None if text is None else time_ns(text, source.first_ns) for text in times)
-    config = Config(str(capture), dump(source.feed), FOREVER if until is None else until, str(folder), since or 0)
+    config = Config(
+        str(source.capture.path), dump(source.feed), FOREVER if until is None else until, str(folder), since or 0
+    )
     checkpoints, schema, checksum = how
     done = cut(config, checkpoints, schema=schema, checksum=checksum)
     show.console().print(

@@ -32,7 +32,7 @@ def verify(*, folders: Sequence[Path], wires: Sequence[str]) -> int:
 
 
 def _golden(folder: Path) -> list[Path]:
-    from simbench.golden.folder import EXPECTED
+    from simbench.golden.expectation import EXPECTED
 
     if (folder / EXPECTED).is_file():
         return [folder]

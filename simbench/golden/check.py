@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simbench.capture.folder import capture_of
 from simbench.golden.compare import differences
-from simbench.golden.expectation import expectation, load, plan, rebuild
+from simbench.golden.expectation import EXPECTED, expectation, load, plan, rebuild
 from simbench.golden.explain import explain, ladders
-from simbench.golden.folder import EXPECTED, capture_of
 from simbench.golden.walk import against_reference
 from simbench.receive.offline import open_source
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from simbench.capture.folder import capture_of
 from simbench.errors import SimbenchError
-from simbench.golden.folder import EXPECTED, capture_of
 from simbench.golden.walk import against_reference
 from simbench.receive.offline import Offline, Source, open_source
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+EXPECTED: Final = "expected.json"
 PARTS: Final = {
     "capture": dict, "messages": dict, "channels": list, "anomalies": dict, "checkpoints": list, "books": list,
 }  # fmt: skip

@@ -532,3 +532,12 @@ def test_real_captures(real_captures: Path, name: str, frames: int | None, backw
     assert (count, False, "") == (capture.frames, capture.truncated, capture.problem)
     assert frames in {None, count}
     assert backward in {None, capture.backward_stamps}
+
+
+def test_a_folder_stands_for_the_capture_in_it(tmp_path: Path) -> None:
+    """By its name; where there is none, one line says which names there are."""
+    with pytest.raises(SimbenchError, match=r"a folder without a capture: without one of capture\.pcap, "):
+        open_capture(tmp_path)
+    (tmp_path / "capture.pcapng").write_bytes(a_pcapng())
+    expect_three(make.read(open_capture(tmp_path)))
+    assert open_capture(tmp_path).path == tmp_path / "capture.pcapng"

@@ -1,4 +1,4 @@
-"""What makes a folder golden: the files in it, by name."""
+"""A folder that holds one capture, which may be named in its place."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES: Final = ("capture.pcap", "capture.pcapng", "capture.pcap.gz", "capture.pcapng.gz", "capture.pcap.zst")
-EXPECTED: Final = "expected.json"
 
 
 def capture_of(folder: Path) -> Path:
-    """Return the capture of a golden folder.
+    """Return the capture of a folder.
 
     Raises:
         SimbenchError: there is none.
     """
     found = next((folder / name for name in NAMES if (folder / name).is_file()), None)
     if found is None:
-        raise SimbenchError(f"{folder} holds no capture; a golden folder has capture.pcap, feed.toml and {EXPECTED}")
+        raise SimbenchError(f"{folder} is a folder without a capture: without one of {', '.join(NAMES)}")
     return found
 
 
