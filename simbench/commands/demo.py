@@ -13,7 +13,6 @@ def demo(*, headless: bool) -> int:
     """Replay the announcement burst at its recorded timing."""
     from simbench.commands import compilation
     from simbench.commands.run import play
-    from simbench.golden.folder import capture_of
     from simbench.receive.offline import open_source
     from simbench.session import Plan
 
@@ -21,5 +20,5 @@ def demo(*, headless: bool) -> int:
     if not folder.is_dir():
         raise SimbenchError("the shipped captures are not here; run the demo in a checkout of the project")
     compilation.for_replaying()
-    source = open_source(capture_of(folder))
+    source = open_source(folder)
     return play(source, Plan(), headless=headless)
