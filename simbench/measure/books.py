@@ -24,7 +24,7 @@ TRADES: Final = 50  # of an instrument, since it has been looked at
 LISTED: Final = 200  # instruments, the most active ones
 SIDES: Final = ("bid", "ask")
 ATTEMPTS: Final = 8  # at a book that is being written
-PACE_NS: Final = 250_000_000  # between looks at the directory: an order by activity that changes faster is no order
+PACE_NS: Final = 250_000_000  # between looks at the directory, and at books beside the chosen one: nobody reads faster
 
 
 class Books:
@@ -43,6 +43,8 @@ class Books:
         self._called: dict[tuple[int, ...], tuple[str, str, str]] = {}  # by the words that the names are made from
         self._rows: tuple[InstrumentRow, ...] = ()
         self._states: dict[str, int] = {}
+        self._beside: dict[int, BookView] = {}  # as they were at the last look
+        self._beside_at = 0
         self._counted = 0  # instruments at the last look
         self._looked = 0
 
@@ -50,6 +52,8 @@ class Books:
         self, chosen: int | None, others: Sequence[int], now: int, level: Level | None = None
     ) -> tuple[BookView | None, tuple[BookView, ...]]:
         """Return the chosen book and the others; one that is not there yet is None, or left out.
+
+        The others are those of at most PACE_NS ago.
 
         Args:
             chosen: dense index of an instrument; None no book.
@@ -60,9 +64,12 @@ class Books:
         wanted = dict.fromkeys(index for index in (chosen, *others) if index is not None)
         self._lease(list(wanted), now)
         self._ask_for_queue(chosen, level)
-        found = {index: self._book(index) for index in wanted}
-        beside = (found[index] for index in others)
-        return (None if chosen is None else found[chosen]), tuple(book for book in beside if book is not None)
+        book = None if chosen is None else self._book(chosen)
+        if now - self._beside_at > PACE_NS or any(index not in self._beside for index in others):
+            found = {index: self._book(index) for index in others}
+            self._beside = {index: other for index, other in found.items() if other is not None}
+            self._beside_at = now
+        return book, tuple(self._beside[index] for index in others if index in self._beside)
 
     def directory(self, now: int, *, afresh: bool) -> tuple[tuple[InstrumentRow, ...], dict[str, int]]:
         """Return the most active instruments, at most LISTED, and how many are in each state that any is in.

@@ -16,7 +16,8 @@ from textual.app import App, SystemCommand
 
 from simbench_tui.constants import DEFAULT_THEME, OTHERS, SAMPLE_INTERVAL_S, SPEEDS, WATCH_INTERVAL_S
 from simbench_tui.cutting import Cutter
-from simbench_tui.drive import Driver
+from simbench_tui.drive import Driver as ReplayDriver
+from simbench_tui.driver import best
 from simbench_tui.fault_dialog import FaultDialog
 from simbench_tui.faulting import Order
 from simbench_tui.glyphs import ASCII, UNICODE, ascii_wanted
@@ -44,6 +45,7 @@ from simbench_tui.touch import Quotes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from textual.driver import Driver
     from textual.screen import Screen
 
     from simbench.measure.snapshot import Snapshot
@@ -93,7 +95,7 @@ class BenchApp(App[None]):
         self._glyphs = ASCII if ascii_only else UNICODE
         self.set_class(ascii_only, "-ascii")
         self._source = source
-        self._replay = Driver(control, self._say)
+        self._replay = ReplayDriver(control, self._say)
         self._clock = clock
         self._folder = folder or Path()
         self._cutter = Cutter(capture, feed, lambda words, severity: self.post_message(Told(words, severity)))
@@ -112,6 +114,10 @@ class BenchApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DEFAULT_THEME
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual: what draws, which an environment variable may have chosen."""
+        return best(super().get_driver_class())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Textual: variables of ours that a foreign theme lacks."""

@@ -19,6 +19,7 @@ from textual.widget import Widget
 from simbench.measure.snapshot import Phase
 from simbench_tui.format import fit
 from simbench_tui.look import Look
+from simbench_tui.strips import RowStrip
 
 if TYPE_CHECKING:
     from textual.events import Blur, Focus, Hide, Resize, Show
@@ -76,15 +77,19 @@ class Pane(Widget):
         self._shown = True
         self._painted_ns = 0
 
-    def show(self, snapshot: Snapshot, look: Look) -> None:
-        """Show this moment from now on; a calm pane of a running replay leaves some moments out."""
+    def show(self, snapshot: Snapshot, look: Look) -> list[Region]:
+        """Show this moment from now on; a calm pane of a running replay leaves some moments out.
+
+        Returns:
+            What has to be painted again of this pane, which is left to the caller.
+        """
         asked = look.choices != self.look.choices or _whose(snapshot) != _whose(self.snapshot)
         self.snapshot, self.look = snapshot, look
         early = 0 <= snapshot.taken_ns - self._painted_ns < self.calm_ns
         if snapshot.phase is Phase.RUNNING and early and not asked:
-            return
+            return []
         self._painted_ns = snapshot.taken_ns
-        self.update_rows()
+        return self._renew()
 
     def caption(self, snapshot: Snapshot) -> str:
         """What stands at the left of the title: the pane's name."""
@@ -102,9 +107,15 @@ class Pane(Widget):
 
     def update_rows(self) -> None:
         """Make the rows again and paint those that are not what they were."""
+        changed = self._renew()
+        if changed:
+            self.refresh(*changed)
+
+    def _renew(self) -> list[Region]:
+        """Make the rows again; return where they are not what they were."""
         width, height = self.size
         if self.snapshot is None or not self._shown or width < 3 or not height:
-            return
+            return []
         rows = self.make_rows(self.snapshot, width - 2, height)[:height]
         rows += [()] * (height - len(rows))
         before = self._rows
@@ -112,8 +123,7 @@ class Pane(Widget):
         changed = [y for y, row in enumerate(rows) if y >= len(before) or row != before[y]]
         for y in changed:
             self._strips.pop(y, None)
-        if changed:
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+        return [Region(0, y, width, 1) for y in changed]
 
     def make_rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Title and content; a pane without a title draws over the whole."""
@@ -220,7 +230,7 @@ class Pane(Widget):
         if room < 0:
             return Strip(segments, width - 1 - room).crop(0, width - 1).extend_cell_length(width, base)
         segments.append(Segment(" " * (room + 1), base))
-        return Strip(segments, width)
+        return RowStrip(segments, width)
 
 
 def _whose(snapshot: Snapshot | None) -> int | None:

@@ -16,6 +16,7 @@ from simbench_tui.position import Position
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.geometry import Region
 
     from simbench.measure.snapshot import Snapshot
     from simbench_tui.glyphs import Glyphs
@@ -31,6 +32,12 @@ class Row(Horizontal):
 
 class Stack(Vertical):
     """Panes one below the other; likewise."""
+
+    BLANK = True
+
+
+class Body(Vertical):
+    """All of them; it asks for what changed to be painted."""
 
     BLANK = True
 
@@ -64,11 +71,12 @@ class BenchScreen(Screen[None]):
         self._steering = steering
         self._panes: list[Pane] = []
         self._strips: list[Position] = []
+        self._body = Body(id="body")
 
     def compose(self) -> ComposeResult:
         """Strip, body, footer."""
         yield Position(self.glyphs, id="position")
-        with Stack(id="body"):
+        with self._body:
             yield from self.body()
         yield KeyBar(self.title_of, steering=self._steering)
 
@@ -77,9 +85,23 @@ class BenchScreen(Screen[None]):
         raise NotImplementedError
 
     def show(self, snapshot: Snapshot, look: Look) -> None:
-        """Hand a snapshot to every pane below the strip."""
+        """Hand a snapshot to every pane below the strip, and have what changed painted in one go.
+
+        A pane that asks for itself costs three messages; so all ask as one, the body that holds them, unless one of
+        them fills the screen in its place.
+        """
+        changed: list[Region] = []
         for pane in self._panes or self._find():
-            pane.show(snapshot, look)
+            regions = pane.show(snapshot, look)
+            if not regions:
+                continue
+            if self.maximized is None:
+                offset = pane.region.offset - self._body.region.offset
+                changed += [region.translate(offset) for region in regions]
+            else:
+                pane.refresh(*regions)
+        if changed:
+            self._body.refresh(*changed)
 
     def tell(self, snapshot: Snapshot | None, look: Look, verdict: Verdict, frozen_ns: int | None) -> None:
         """Tell the strip, which moves even while the view is frozen."""
