@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import select
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from simbench.bench.pseudo_terminal import PseudoTerminal
 from simbench.bench.report import Section, Target, interval, microseconds
 from simbench.errors import SimbenchError
 from simbench.synth.scenario import generate
@@ -36,7 +32,6 @@ METHOD: Final = (
 )
 HEADER: Final = ("stage, p99 in us", "with the terminal", "headless", "ratio (95 % interval)")
 STAGES: Final = {"hook_book": "hook to book (T2 to T4)", "due_send": "due to send (T0 to T1)"}
-ROWS, COLUMNS = 40, 120
 PATIENCE_S: Final = 60.0
 BOUND: Final = 1.15
 
@@ -101,37 +96,10 @@ def _run(capture: Path, target: Path, *, watched: bool) -> Mapping[str, float]:
 
 def _in_a_terminal(command: list[str]) -> None:
     """Run a command in a terminal of its own, read what it draws, and quit it when it says that the feed has ended."""
-    here, there = pty.openpty()
-    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
-    process = subprocess.Popen(
-        command, stdin=there, stdout=there, stderr=there, env=environment, start_new_session=True
-    )
-    os.close(there)
-    usable = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(usable)})  # whoever draws what the terminal says is on no receiver's core either
-    try:
-        _watch(process, here)
-    finally:
-        os.sched_setaffinity(0, usable)
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        os.close(here)
-
-
-def _watch(process: subprocess.Popen[bytes], terminal: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    seen = b""
-    quit_at = float("inf")
-    while process.poll() is None and time.monotonic() < deadline:
-        if select.select([terminal], [], [], 0.1)[0]:
-            try:
-                seen = (seen + os.read(terminal, 1 << 16))[-(1 << 16) :]
-            except OSError:  # its other end is closed
-                return
-        if b"ended" in seen and quit_at == float("inf"):
-            quit_at = time.monotonic() + 0.5
-        if time.monotonic() > quit_at:
-            os.write(terminal, b"q")
-            quit_at = time.monotonic() + 2.0
+    with PseudoTerminal(command, {min(os.sched_getaffinity(0))}) as terminal:
+        while terminal.look(0.1) and time.monotonic() < deadline:
+            if b"ended" in terminal.seen:
+                terminal.look(0.5)
+                terminal.press(b"q")
+                terminal.look(2.0)

@@ -13,6 +13,7 @@ from rich.console import Console
 from simbench_tui.help import page
 from simbench_tui.keys import KEYS, SCREENS
 from simbench_tui.pane import Pane
+from textual.widget import Widget
 
 from simbench.measure.snapshot import ChannelView, LevelView, Phase, Snapshot
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simbench_tui import BenchApp
+    from textual.geometry import Region
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -258,7 +260,7 @@ async def test_a_moment_that_changes_nothing_paints_nothing(make_app: Callable[.
         app.sample()
         await pilot.pause()
         app.sample()
-        assert not any(pane._repaint_regions for pane in app.screen.query(Pane))
+        assert asked(app) == []
 
 
 async def test_only_the_changed_row_is_painted(make_app: Callable[..., BenchApp], source: FixedSource) -> None:
@@ -271,11 +273,59 @@ async def test_only_the_changed_row_is_painted(make_app: Callable[..., BenchApp]
         lines = source.now.lines
         source.now = moment(lines=(lines[0], replace(lines[1], age_ns=1), lines[2]))
         app.sample()
-        assert {
-            pane.id: sum(region.height for region in pane._repaint_regions)
-            for pane in app.screen.query(Pane)
-            if pane._repaint_regions
-        } == {"lines": 1}
+        (region,) = asked(app)
+        pane = app.screen.query_one("#lines").region
+        assert pane.contains_region(region)
+        assert (region.x, region.width, region.height) == (pane.x, pane.width, 1)
+
+
+def asked(app: BenchApp) -> list[Region]:
+    """Return where the screen is to be painted again."""
+    widgets = [app.screen, *app.screen.query(Widget)]
+    return [region.translate(widget.region.offset) for widget in widgets for region in widget._repaint_regions]
+
+
+@pytest.mark.parametrize("maximized", [False, True])
+@pytest.mark.parametrize("size", SIZES)
+async def test_all_that_changed_is_painted(
+    make_app: Callable[..., BenchApp], source: FixedSource, size: tuple[int, int], maximized: bool
+) -> None:
+    """On every screen, and where one pane fills it."""
+    app = make_app()
+    first = moment()
+    other = replace(
+        first,
+        taken_ns=first.taken_ns + 10_000_000_000,
+        position_ns=first.position_ns + 1_000_000_000,
+        book=book(1),
+        lines=first.lines[:1],
+        gaps=first.gaps[1:],
+        log=first.log[1:],
+        counters=MappingProxyType({name: value + 7 for name, value in first.counters.items()}),
+        stages=tuple(replace(stage, p50=stage.p50 * 3) for stage in first.stages),
+    )
+    async with app.run_test(size=size) as pilot:
+        for key in "12345":
+            source.now = first
+            await pilot.press(key)
+            if maximized:
+                app.screen.maximize(next(pane for pane in app.bench.query("#body Pane") if pane.size.height > 3))
+            app.sample()
+            app.sample()
+            await pilot.pause()
+            before = [strip.text for strip in app.screen._compositor.render_strips(app.screen.size)]
+            source.now = other
+            app.sample()
+            regions = asked(app)
+            after = [strip.text for strip in app.screen._compositor.render_strips(app.screen.size)]
+            changed = [
+                (x, y)
+                for y, (old, new) in enumerate(zip(before, after, strict=True))
+                for x, pair in enumerate(zip(old, new, strict=True))
+                if pair[0] != pair[1]
+            ]
+            assert changed
+            assert [place for place in changed if not any(region.contains(*place) for region in regions)] == []
 
 
 async def test_a_resize_loses_nothing(make_app: Callable[..., BenchApp]) -> None:
