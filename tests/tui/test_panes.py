@@ -13,7 +13,6 @@ from rich.console import Console
 from simbench_tui.help import page
 from simbench_tui.keys import KEYS, SCREENS
 from simbench_tui.pane import Pane
-from textual.widget import Widget
 
 from simbench.measure.snapshot import ChannelView, LevelView, Phase, Snapshot
 
@@ -281,8 +280,8 @@ async def test_only_the_changed_row_is_painted(make_app: Callable[..., BenchApp]
 
 def asked(app: BenchApp) -> list[Region]:
     """Return where the screen is to be painted again."""
-    widgets = [app.screen, *app.screen.query(Widget)]
-    return [region.translate(widget.region.offset) for widget in widgets for region in widget._repaint_regions]
+    shown = app.screen._compositor.visible_widgets
+    return [region.translate(widget.region.offset) for widget in shown for region in widget._repaint_regions]
 
 
 @pytest.mark.parametrize("maximized", [False, True])
