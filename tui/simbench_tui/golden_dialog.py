@@ -42,8 +42,8 @@ class GoldenDialog(ModalScreen[tuple[str, int] | None]):
     def compose(self) -> ComposeResult:
         """What will be written, and where."""
         with Vertical(classes="dialog small"):
-            yield Static(f"the capture up to {time_of_day(self._until_ns)} UTC, as it was recorded, with feed.toml")
-            yield Static("and what must come out; a new folder:")
+            yield Static(f"the capture up to {time_of_day(self._until_ns)} UTC, as it was recorded,")
+            yield Static("with feed.toml and what must come out; a new folder:")
             yield Input(self._name, id="golden-folder")
             yield OptionList(*(Option(Content(self._words(since))) for since in self._beginnings), id="golden-since")
             yield Static("enter writes it, which may take a while; the run goes on   esc back")
