@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from simbench_tui import BenchApp
 
 from simbench.commands import compilation
-from simbench.golden.folder import capture_of
 from simbench.receive.offline import open_source
 from simbench.session import Plan, Session
 
@@ -38,7 +37,7 @@ to = "+5.26s"
 async def take() -> None:
     """Run, look, press the keys, save."""
     plan = Plan(wire="ring", wait="block", watched=True, faults=FAULTS, loops=0)
-    with Session(open_source(capture_of(CAPTURE)), plan) as session:
+    with Session(open_source(CAPTURE), plan) as session:
         session.wait_until_ready()
         app = BenchApp(session, session.control, ascii_only=False, folder=HERE)
         async with app.run_test(size=SIZE) as pilot:
