@@ -74,7 +74,10 @@ def receive(
                 else:
                     from simbench_tui import run as show_terminal
 
-                    show_terminal(session, None)
+                    from simbench.session.precedence import first
+
+                    with first(session.pids()):
+                        show_terminal(session, None)
                 session.stop()
                 found = session.finish()
             notes.append(progress.beside_tails(found))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simbench.steering.rules import Rule
 
 
-POLITE: Final = 10  # nice(2) of the terminal: on two cores it preempts the replayer; p99 of lateness 0.6 ms, not 3
+POLITE: Final = 10  # nice(2) of the terminal, which shares a core with the replayer where there are two
 
 
 def run(
@@ -184,11 +184,13 @@ def _show(session: Any) -> None:
     from simbench_tui import run as show_terminal
 
     from simbench.feed.definition import dump
+    from simbench.session.precedence import first
 
     session.wait_until_ready()
     os.nice(POLITE)
     path, feed = str(session.source.capture.path), dump(session.source.feed)
-    show_terminal(session, session.control, capture=path, feed=feed)
+    with first(session.pids()):
+        show_terminal(session, session.control, capture=path, feed=feed)
     session.stop()
 
 
