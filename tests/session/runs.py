@@ -84,7 +84,8 @@ def frames_of(pid: int) -> int:
             if "simbench-telemetry" in str(entry.readlink()):
                 fd = os.open(entry, os.O_RDWR)
                 try:
-                    return int(t.map_words(fd)[FRAMES])
+                    made = os.fstat(fd).st_size  # it has a name before it has a size
+                    return int(t.map_words(fd)[FRAMES]) if made else 0
                 finally:
                     os.close(fd)
     return 0
