@@ -30,7 +30,6 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
     from simbench.commands import progress
     from simbench.commands.run import POLITE, aside, interruptible
     from simbench.session.joined import Joined
-    from simbench.session.precedence import first
 
     with browser.opened(serve) as door, Joined(note) as joined, aside(note.receiver_core):
         if door is not None:
@@ -44,8 +43,7 @@ def attach(*, run: str | None, listed: bool, headless: bool, serve: str | None) 
             from simbench_tui import run as show_terminal
 
             os.nice(POLITE)
-            with first(joined.pids()):
-                show_terminal(joined.reader(), joined.control, capture=note.capture, feed=note.feed)
+            show_terminal(joined.reader(), joined.control, capture=note.capture, feed=note.feed)
             if joined.let_go():
                 show.complain("the gate that this terminal had shut is open again, and the replay goes on")
     return 0

@@ -74,10 +74,7 @@ def receive(
                 else:
                     from simbench_tui import run as show_terminal
 
-                    from simbench.session.precedence import first
-
-                    with first(session.pids()):
-                        show_terminal(session, None)
+                    show_terminal(session, None)
                 session.stop()
                 found = session.finish()
             notes.append(progress.beside_tails(found))

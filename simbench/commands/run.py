@@ -184,13 +184,11 @@ def _show(session: Any) -> None:
     from simbench_tui import run as show_terminal
 
     from simbench.feed.definition import dump
-    from simbench.session.precedence import first
 
     session.wait_until_ready()
     os.nice(POLITE)
     path, feed = str(session.source.capture.path), dump(session.source.feed)
-    with first(session.pids()):
-        show_terminal(session, session.control, capture=path, feed=feed)
+    show_terminal(session, session.control, capture=path, feed=feed)
     session.stop()
 
 

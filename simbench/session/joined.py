@@ -13,7 +13,7 @@ from simbench.errors import SimbenchError
 from simbench.measure import telemetry
 from simbench.measure.reader import Reader
 from simbench.replay import gating
-from simbench.replay.control import GATE, REPLAYER_PID, Control
+from simbench.replay.control import GATE, Control
 from simbench.session.registry import NOBODY
 from simbench.session.replayed import host_lines
 
@@ -72,11 +72,6 @@ class Joined:
     def reader(self) -> Reader:
         """Return who takes snapshots of the run."""
         return self._reader
-
-    def pids(self) -> list[int]:
-        """Return the processes of the run that have said which they are."""
-        replayer = 0 if self.control is None else int(self.control.words[REPLAYER_PID])
-        return [pid for pid in (replayer, int(self._words[telemetry.PID])) if pid]
 
     def running(self) -> bool:
         """Tell whether the run goes on, and is looked at."""

@@ -99,10 +99,6 @@ class Processes:
         """Return a process that was started."""
         return self._children.get(name)
 
-    def pids(self) -> list[int]:
-        """Return the processes that were started."""
-        return [child.pid for child in self._children.values()]
-
     def running(self) -> bool:
         """Tell whether the run goes on; a process that ended as it should not have is noted as a failure."""
         for name, child in self._children.items():
