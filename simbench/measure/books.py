@@ -24,7 +24,6 @@ TRADES: Final = 50  # of an instrument, since it has been looked at
 LISTED: Final = 200  # instruments, the most active ones
 SIDES: Final = ("bid", "ask")
 ATTEMPTS: Final = 8  # at a book that is being written
-PACE_NS: Final = 250_000_000  # between looks at the directory, and at books beside the chosen one: nobody reads faster
 
 
 class Books:
@@ -44,51 +43,48 @@ class Books:
         self._rows: tuple[InstrumentRow, ...] = ()
         self._states: dict[str, int] = {}
         self._beside: dict[int, BookView] = {}  # as they were at the last look
-        self._beside_at = 0
         self._counted = 0  # instruments at the last look
-        self._looked = 0
 
     def look(
-        self, chosen: int | None, others: Sequence[int], now: int, level: Level | None = None
+        self, chosen: int | None, others: Sequence[int], now: int, level: Level | None = None, *, due: bool
     ) -> tuple[BookView | None, tuple[BookView, ...]]:
         """Return the chosen book and the others; one that is not there yet is None, or left out.
 
-        The others are those of at most PACE_NS ago.
+        The others are those of the last look, unless one is new.
 
         Args:
             chosen: dense index of an instrument; None no book.
             others: likewise, of those beside it.
             now: CLOCK_MONOTONIC.
             level: side and price of the chosen book's level whose queue is wanted.
+            due: whether it is time for another look at the others.
         """
         wanted = dict.fromkeys(index for index in (chosen, *others) if index is not None)
         self._lease(list(wanted), now)
         self._ask_for_queue(chosen, level)
         book = None if chosen is None else self._book(chosen)
-        if now - self._beside_at > PACE_NS or any(index not in self._beside for index in others):
+        if due or any(index not in self._beside for index in others):
             found = {index: self._book(index) for index in others}
             self._beside = {index: other for index, other in found.items() if other is not None}
-            self._beside_at = now
         return book, tuple(self._beside[index] for index in others if index in self._beside)
 
-    def directory(self, now: int, *, afresh: bool) -> tuple[tuple[InstrumentRow, ...], dict[str, int]]:
+    def directory(self, *, due: bool) -> tuple[tuple[InstrumentRow, ...], dict[str, int]]:
         """Return the most active instruments, at most LISTED, and how many are in each state that any is in.
 
-        They are those of at most PACE_NS ago, unless there are new instruments.
+        They are those of the last look, unless there are new instruments.
 
         Args:
-            now: CLOCK_MONOTONIC.
-            afresh: look again in any case.
+            due: whether it is time for another look.
         """
         rows = self._directory()
-        if now - self._looked > PACE_NS or afresh or len(rows) != self._counted:
+        if due or len(rows) != self._counted:
             order = np.argsort(-rows[:, t.INSTRUMENT_UPDATES], kind="stable")[:LISTED]
             listed = zip(order.tolist(), rows[order].tolist(), strict=True)
             self._rows = tuple(self._instrument(*each) for each in listed)
             counts = np.bincount(rows[:, t.INSTRUMENT_STATE], minlength=len(self._names.states)).tolist()
             named = zip(self._names.states, counts, strict=False)
             self._states = {name: count for name, count in named if count}
-            self._counted, self._looked = len(rows), now
+            self._counted = len(rows)
         return self._rows, self._states
 
     def close(self) -> None:

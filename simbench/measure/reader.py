@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 HISTORY: Final = 120
 LOG: Final = 200
 DEAD_NS: Final = 2_000_000_000  # of clock time without a publication: the receiver is gone
+PACE_NS: Final = 250_000_000  # between looks at what nobody reads faster: percentiles, the directory, books beside
 SHARES_NS: Final = 1_000_000_000  # between looks at processor time: cores are counted in ticks of 10 ms
 
 
@@ -75,6 +76,7 @@ class Reader:
         self._line_before: dict[int, int] = {}
         self._down: set[int] = set()
         self._taken = 0
+        self._reckoned = 0
         self._history: list[float] = []
         self._log: list[LogLine] = []
         self._switches: dict[int, bool] = {}  # windows that were logged: whether their end was
@@ -112,7 +114,9 @@ class Reader:
         position = control.replay_ns if control is not None else int(words[t.REPLAY_NOW])
         seconds = (now - self._taken) / 1e9 if self._taken else 0.0
         phase, reason = self._where(now)
-        instruments, states = self._books.directory(now, afresh=phase is not self._phase)
+        due = now - self._reckoned > PACE_NS or phase is not self._phase
+        self._reckoned = now if due else self._reckoned
+        instruments, states = self._books.directory(due=due)
         self._note(phase, reason, position)
         if instrument_index is None and instruments:
             instrument_index = instruments[0].index
@@ -121,12 +125,12 @@ class Reader:
         rates = self._rates(counters, seconds)
         lines = self._lines(position, seconds)
         gaps_total = int(words[t.GAPS_LOST] + words[t.GAPS_FILLED] + words[t.GAPS_OPEN])
-        book, beside = self._books.look(instrument_index, others, now, level)
+        book, beside = self._books.look(instrument_index, others, now, level, due=due)
         self._taken = now
         if phase is Phase.RUNNING:
             self._history = [*self._history, rates["messages"]][-HISTORY:]
         started = int(words[t.STARTED])
-        reckoned = self._reckoning.see(now, position, counters, gaps_total, phase)
+        reckoned = self._reckoning.see(now, position, counters, gaps_total, due=due, stands=phase is not Phase.RUNNING)
         watched = counters["watched_ns"]
         return Snapshot(
             phase=phase,

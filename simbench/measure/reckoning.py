@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from simbench.measure import telemetry as t
 from simbench.measure.budget import budget, title
 from simbench.measure.skew import Skew
-from simbench.measure.snapshot import LagView, PartView, Phase, Stage, Tick
+from simbench.measure.snapshot import LagView, PartView, Stage, Tick
 from simbench.measure.ticks import Ticks
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     Words = NDArray[np.int64]
 
 BUCKETS: Final = 64  # of a stage's histogram
-PACE_NS: Final = 250_000_000  # between two reckonings; the terminal draws their figures every half second
 
 
 @dataclass(frozen=True)
 class Reckoned:
-    """Figures of a moment that is at most PACE_NS ago, in the words of `Snapshot`.
+    """Figures of a moment that may be a little ago, in the words of `Snapshot`.
 
     Attributes:
         lateness: p50 and p99 of the frames' lateness, ns.
@@ -58,23 +57,22 @@ class Reckoning:
         self._ticks = Ticks()
         self._stages: dict[str, Stage] = {}  # as they were: one without a new value is what it was
         self._latest: Reckoned | None = None
-        self._at = 0
-        self._phase = Phase.STARTING
 
-    def see(self, now: int, position: int, counters: Mapping[str, int], gaps: int, phase: Phase) -> Reckoned:
-        """Return the figures, new ones when it is time for them, or the run has just begun to stand or to go on.
+    def see(
+        self, now: int, position: int, counters: Mapping[str, int], gaps: int, *, due: bool, stands: bool
+    ) -> Reckoned:
+        """Return the figures, new ones when they are due.
 
         Args:
             now: CLOCK_MONOTONIC.
             position: recorded time of the replay.
             counters: of the run.
             gaps: found since the start.
-            phase: of the run.
+            due: whether it is time for new ones.
+            stands: whether the run stands.
         """
-        if self._latest is None or now - self._at > PACE_NS or phase is not self._phase:
+        if self._latest is None or due:
             histograms = t.histograms(self._words)
-            self._at, self._phase = now, phase
-            stands = phase is not Phase.RUNNING
             self._latest = Reckoned(
                 stages=tuple(self._stage(name, words, histograms[name]) for name, words in t.STAGES),
                 budget=_budget(histograms),
